@@ -1,0 +1,9 @@
+//! The nouns of Skiff: pure data and functions, without clock, socket or disk.
+
+pub mod failure;
+pub mod field;
+pub mod meta;
+pub mod names;
+pub mod quantity;
+pub mod selector;
+pub mod well_known;
