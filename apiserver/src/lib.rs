@@ -1,1 +1,7 @@
-//! Placeholder.
+//! The API server: objects over HTTP, kept in a store.
+
+pub mod admission;
+pub mod http;
+pub mod kinds;
+pub mod registry;
+pub mod storage;

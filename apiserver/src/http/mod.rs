@@ -1,0 +1,1 @@
+//! HTTP in and out: routes, filters, content types, streams. Knows no storage.

@@ -1,0 +1,1 @@
+//! What a verb means, for any kind.
