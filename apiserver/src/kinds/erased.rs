@@ -1,0 +1,226 @@
+//! A kind with its type hidden, so that one code serves all of them.
+
+use std::any::{Any, TypeId};
+use std::marker::PhantomData;
+
+use api::field::FieldErrors;
+use bytes::Bytes;
+use jiff::Timestamp;
+use k8s_openapi::NamespaceResourceScope;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::Value;
+
+use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
+use crate::kinds::kind::Kind;
+
+/// An entry of the kind list.
+pub type KindRef = &'static dyn AnyKind;
+
+/// What the rest of the server sees of a kind: JSON in, JSON out.
+pub trait AnyKind: Send + Sync {
+    fn facts(&self) -> &'static Facts;
+    fn field_labels(&self) -> &'static [FieldLabel];
+    fn columns(&self) -> Vec<ColumnHead>;
+    /// The cells of one table row, in the order of `columns`.
+    fn cells(&self, object: &[u8], now: Timestamp) -> Result<Vec<Value>, serde_json::Error>;
+    /// Reads an object; unknown fields are dropped, and their places listed: `spec.foo`.
+    fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error>;
+    fn decode_value(&self, value: Value) -> Result<Decoded, serde_json::Error>;
+}
+
+/// An object that has been read.
+pub struct Decoded {
+    pub draft: Box<dyn Draft>,
+    pub unknown_fields: Vec<String>,
+}
+
+/// An object on its way through a write, its type hidden. Drafts that are handed in beside one another are of one kind.
+pub trait Draft: Send + Sync {
+    fn metadata(&self) -> &ObjectMeta;
+    fn metadata_mut(&mut self) -> &mut ObjectMeta;
+    fn fill_defaults(&mut self);
+    fn before_create(&mut self);
+    fn before_update(&mut self, old: &dyn Draft);
+    fn before_status_update(&mut self, old: &dyn Draft);
+    fn validate(&self, errors: &mut FieldErrors);
+    fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors);
+    fn validate_status_update(&self, old: &dyn Draft, errors: &mut FieldErrors);
+    fn spec_differs(&self, old: &dyn Draft) -> bool;
+    fn equals(&self, old: &dyn Draft) -> bool;
+    fn warnings(&self) -> Vec<String>;
+    fn is_volatile_update(&self, old: &dyn Draft) -> bool;
+    fn to_value(&self) -> Value;
+    /// The canonical form: `{"apiVersion":…,"kind":…,"metadata":{…`, fields in the order of the struct.
+    fn encode(&self) -> Bytes;
+    fn copy(&self) -> Box<dyn Draft>;
+    fn as_any(&self) -> &dyn Any;
+    fn as_any_mut(&mut self) -> &mut dyn Any;
+}
+
+impl dyn Draft + '_ {
+    /// The object itself, for code that is about one kind.
+    pub fn typed<K: Kind>(&self) -> Option<&K> {
+        self.as_any().downcast_ref::<Typed<K>>().map(|typed| &typed.0)
+    }
+
+    pub fn typed_mut<K: Kind>(&mut self) -> Option<&mut K> {
+        self.as_any_mut().downcast_mut::<Typed<K>>().map(|typed| &mut typed.0)
+    }
+}
+
+/// The list's entry for a built-in kind.
+pub struct Builtin<K>(PhantomData<fn() -> K>);
+
+impl<K: Kind> Builtin<K> {
+    pub const ENTRY: Self = Self(PhantomData);
+
+    const FACTS: Facts = Facts {
+        group: K::GROUP,
+        version: K::VERSION,
+        kind: K::KIND,
+        plural: K::URL_PATH_SEGMENT,
+        namespaced: false,
+        short_names: K::SHORT_NAMES,
+        categories: K::CATEGORIES,
+        verbs: K::VERBS,
+        subresources: K::SUBRESOURCES,
+        flags: K::FLAGS,
+        name_rule: K::NAME_RULE,
+    };
+    const NAMESPACED_FACTS: Facts = Facts { namespaced: true, ..Self::FACTS };
+}
+
+impl<K: Kind> AnyKind for Builtin<K>
+where
+    K::Scope: 'static,
+{
+    fn facts(&self) -> &'static Facts {
+        if TypeId::of::<K::Scope>() == TypeId::of::<NamespaceResourceScope>() {
+            return &const { Self::NAMESPACED_FACTS };
+        }
+        &const { Self::FACTS }
+    }
+
+    fn field_labels(&self) -> &'static [FieldLabel] {
+        K::FIELD_LABELS
+    }
+
+    fn columns(&self) -> Vec<ColumnHead> {
+        K::COLUMNS.iter().map(|column| column.head).collect()
+    }
+
+    fn cells(&self, object: &[u8], now: Timestamp) -> Result<Vec<Value>, serde_json::Error> {
+        let object: K = serde_json::from_slice(object)?;
+        Ok(K::COLUMNS.iter().map(|column| (column.cell)(&object, now)).collect())
+    }
+
+    fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error> {
+        let mut reader = serde_json::Deserializer::from_slice(json);
+        let mut unknown_fields = Vec::new();
+        let object: K = serde_ignored::deserialize(&mut reader, |path| unknown_fields.push(place(&path)))?;
+        reader.end()?;
+        Ok(Decoded { draft: Box::new(Typed(object)), unknown_fields })
+    }
+
+    fn decode_value(&self, value: Value) -> Result<Decoded, serde_json::Error> {
+        let mut unknown_fields = Vec::new();
+        let object: K = serde_ignored::deserialize(value, |path| unknown_fields.push(place(&path)))?;
+        Ok(Decoded { draft: Box::new(Typed(object)), unknown_fields })
+    }
+}
+
+/// A field's place as clients write it: `spec.containers[0].foo`.
+fn place(path: &serde_ignored::Path<'_>) -> String {
+    use serde_ignored::Path;
+    match path {
+        Path::Root => String::new(),
+        Path::Seq { parent, index } => format!("{}[{index}]", place(parent)),
+        Path::Map { parent, key } => match place(parent) {
+            parent if parent.is_empty() => key.clone(),
+            parent => format!("{parent}.{key}"),
+        },
+        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => place(parent),
+    }
+}
+
+struct Typed<K>(K);
+
+impl<K: Kind> Typed<K> {
+    fn of(draft: &dyn Draft) -> &K {
+        draft.typed().expect("drafts beside one another are of one kind")
+    }
+}
+
+impl<K: Kind> Draft for Typed<K> {
+    fn metadata(&self) -> &ObjectMeta {
+        self.0.metadata()
+    }
+
+    fn metadata_mut(&mut self) -> &mut ObjectMeta {
+        self.0.metadata_mut()
+    }
+
+    fn fill_defaults(&mut self) {
+        self.0.fill_defaults();
+    }
+
+    fn before_create(&mut self) {
+        self.0.before_create();
+    }
+
+    fn before_update(&mut self, old: &dyn Draft) {
+        self.0.before_update(Self::of(old));
+    }
+
+    fn before_status_update(&mut self, old: &dyn Draft) {
+        self.0.before_status_update(Self::of(old));
+    }
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        self.0.validate(errors);
+    }
+
+    fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors) {
+        self.0.validate_update(Self::of(old), errors);
+    }
+
+    fn validate_status_update(&self, old: &dyn Draft, errors: &mut FieldErrors) {
+        self.0.validate_status_update(Self::of(old), errors);
+    }
+
+    fn spec_differs(&self, old: &dyn Draft) -> bool {
+        self.0.spec_differs(Self::of(old))
+    }
+
+    fn equals(&self, old: &dyn Draft) -> bool {
+        &self.0 == Self::of(old)
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        self.0.warnings()
+    }
+
+    fn is_volatile_update(&self, old: &dyn Draft) -> bool {
+        self.0.is_volatile_update(Self::of(old))
+    }
+
+    fn to_value(&self) -> Value {
+        serde_json::to_value(&self.0).expect("a Kubernetes object is a JSON object")
+    }
+
+    fn encode(&self) -> Bytes {
+        serde_json::to_vec(&self.0).expect("a Kubernetes object is a JSON object").into()
+    }
+
+    fn copy(&self) -> Box<dyn Draft> {
+        Box::new(Self(self.0.clone()))
+    }
+
+    fn as_any(&self) -> &dyn Any {
+        self
+    }
+
+    fn as_any_mut(&mut self) -> &mut dyn Any {
+        self
+    }
+}

@@ -1,0 +1,99 @@
+//! What a request asks for, as it came, and what it gets.
+
+use std::sync::Arc;
+
+use api::failure::Failure;
+
+use crate::storage::object::{Object, Revision};
+
+/// The query of a list or a watch, not parsed: wrong values are the registry's to refuse.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListOptions {
+    pub label_selector: String,
+    pub field_selector: String,
+    /// 0 for all.
+    pub limit: u64,
+    pub continue_token: String,
+    pub resource_version: String,
+    pub resource_version_match: String,
+    /// For a watch: begin with what there is, then a bookmark.
+    pub send_initial_events: Option<bool>,
+    pub allow_watch_bookmarks: bool,
+}
+
+/// One page of a list.
+#[derive(Debug)]
+pub struct Page {
+    pub objects: Vec<Arc<Object>>,
+    pub revision: Revision,
+    /// Empty on the last page.
+    pub continue_token: String,
+    pub remaining: Option<u64>,
+}
+
+/// What happened to an object, as a watcher with its selectors sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EventType {
+    Added,
+    Modified,
+    Deleted,
+    /// Nothing; the object holds only a revision.
+    Bookmark,
+}
+
+impl EventType {
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Added => "ADDED",
+            Self::Modified => "MODIFIED",
+            Self::Deleted => "DELETED",
+            Self::Bookmark => "BOOKMARK",
+        }
+    }
+}
+
+/// An event of a watch. `object.bytes` is ready to be sent, for a bookmark too.
+#[derive(Debug, Clone)]
+pub struct WatchEvent {
+    pub event_type: EventType,
+    pub object: Arc<Object>,
+}
+
+/// What a watch yields. After a failure it yields nothing more.
+pub type WatchItem = Result<WatchEvent, Failure>;
+
+/// The kinds of patches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PatchType {
+    Json,
+    Merge,
+    Strategic,
+}
+
+impl PatchType {
+    pub const ALL: [Self; 3] = [Self::Json, Self::Merge, Self::Strategic];
+
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Json => "application/json-patch+json",
+            Self::Merge => "application/merge-patch+json",
+            Self::Strategic => "application/strategic-merge-patch+json",
+        }
+    }
+}
+
+/// The object that a write left, and whether it is new.
+#[derive(Debug, Clone)]
+pub struct Written {
+    pub object: Arc<Object>,
+    pub created: bool,
+}
+
+/// What a DELETE is answered with.
+#[derive(Debug, Clone)]
+pub enum Deleted {
+    /// The object: its kind is so, or it is still waiting for its finalizers or its grace period.
+    Object { object: Arc<Object>, pending: bool },
+    /// A `Status` of success about the object that is gone.
+    Gone(Arc<Object>),
+}
