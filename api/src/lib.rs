@@ -5,5 +5,6 @@ pub mod field;
 pub mod meta;
 pub mod names;
 pub mod quantity;
+pub mod schema;
 pub mod selector;
 pub mod well_known;

@@ -1,0 +1,270 @@
+//! The shapes of all types of the API, with what k8s-openapi's structs do not say: merge keys, list types, defaults.
+//!
+//! They stand in `table.txt`, made by `cargo xtask schema` from upstream's OpenAPI documents and read where it lies:
+//! nothing of it is kept in memory but where each type begins. A type is a line `name shape kinds…`, sorted by name,
+//! and below it, each behind a space, its properties: `name shape attributes…`, with `!` before the name of a required one.
+//!
+//! Shapes are `s` string, `t` time, `y` bytes in base64, `i` 32-bit and `l` 64-bit integer, `d` number, `b` boolean,
+//! `x` integer or string, `o` object, `a` anything, `[` list of, `{` map of, `@` the type with this number. Attributes are
+//! `L` list type, `K` keys of a list that is a map, `P` patch strategy, `M` patch merge key, `T` map type, `D` default as JSON;
+//! `A` behind a type's shape says that it is atomic.
+
+use std::sync::OnceLock;
+
+static TABLE: &str = include_str!("table.txt");
+
+/// Where each type begins in the table.
+fn starts() -> &'static [u32] {
+    static STARTS: OnceLock<Box<[u32]>> = OnceLock::new();
+    STARTS.get_or_init(|| {
+        let mut starts = Vec::with_capacity(1024);
+        let mut at = 0;
+        for line in TABLE.split_inclusive('\n') {
+            if !line.starts_with(' ') {
+                starts.push(at);
+            }
+            at += line.len() as u32;
+        }
+        starts.into()
+    })
+}
+
+/// A type of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Definition(u16);
+
+/// All types, sorted by name.
+pub fn definitions() -> impl Iterator<Item = Definition> {
+    (0..starts().len()).map(|number| Definition(number as u16))
+}
+
+/// The type with this full name: `io.k8s.api.core.v1.Pod`.
+pub fn definition(name: &str) -> Option<Definition> {
+    let starts = starts();
+    let found = starts.binary_search_by(|start| word_at(*start as usize).cmp(name)).ok()?;
+    Some(Definition(found as u16))
+}
+
+/// The type that is a kind of the API.
+pub fn of_kind(group: &str, version: &str, kind: &str) -> Option<Definition> {
+    let is_it = |(a, b, c): (&str, &str, &str)| c == kind && (a == "*" || (a == group && b == version));
+    definitions().find(|definition| definition.kinds().any(is_it))
+}
+
+fn word_at(start: usize) -> &'static str {
+    let rest = &TABLE[start..];
+    &rest[..rest.find([' ', '\n']).unwrap_or(rest.len())]
+}
+
+impl Definition {
+    fn lines(self) -> std::str::Lines<'static> {
+        let starts = starts();
+        let start = starts[usize::from(self.0)] as usize;
+        let end = starts.get(usize::from(self.0) + 1).map_or(TABLE.len(), |end| *end as usize);
+        TABLE[start..end].lines()
+    }
+
+    fn header(self) -> std::str::Split<'static, char> {
+        self.lines().next().unwrap_or_default().split(' ')
+    }
+
+    pub fn name(self) -> &'static str {
+        word_at(starts()[usize::from(self.0)] as usize)
+    }
+
+    /// `Object` for all but a few types that are a scalar by another name.
+    pub fn shape(self) -> Shape {
+        Shape(self.header().nth(1).unwrap_or_default())
+    }
+
+    /// Written and merged as one value.
+    pub fn is_atomic(self) -> bool {
+        self.header().nth(2) == Some("A")
+    }
+
+    /// Group, version and kind; `*` as group and version stands for all of them.
+    pub fn kinds(self) -> impl Iterator<Item = (&'static str, &'static str, &'static str)> {
+        self.header().skip(2).filter_map(|word| {
+            let (group, rest) = word.split_once('/')?;
+            let (version, kind) = rest.split_once('/')?;
+            Some((group, version, kind))
+        })
+    }
+
+    pub fn properties(self) -> impl Iterator<Item = Property> {
+        self.lines().skip(1).map(Property)
+    }
+
+    pub fn property(self, name: &str) -> Option<Property> {
+        self.properties().find(|property| property.name() == name)
+    }
+}
+
+/// A field of a type. It is its line of the table.
+#[derive(Debug, Clone, Copy)]
+pub struct Property(&'static str);
+
+impl Property {
+    fn words(self) -> std::str::Split<'static, char> {
+        self.0[1..].split(' ')
+    }
+
+    pub fn name(self) -> &'static str {
+        self.words().next().unwrap_or_default().trim_start_matches('!')
+    }
+
+    pub fn is_required(self) -> bool {
+        self.0.starts_with(" !")
+    }
+
+    pub fn shape(self) -> Shape {
+        Shape(self.words().nth(1).unwrap_or_default())
+    }
+
+    fn attribute(self, key: char) -> Option<&'static str> {
+        // A default is last, and may hold spaces.
+        let (rest, default) = match self.0.split_once(" D") {
+            Some((rest, default)) => (rest, Some(default)),
+            None => (self.0, None),
+        };
+        if key == 'D' {
+            return default;
+        }
+        rest[1..].split(' ').skip(2).find_map(|word| word.strip_prefix(key))
+    }
+
+    /// `atomic`, `set` or `map`.
+    pub fn list_type(self) -> Option<&'static str> {
+        self.attribute('L')
+    }
+
+    pub fn list_map_keys(self) -> impl Iterator<Item = &'static str> {
+        self.attribute('K').into_iter().flat_map(|keys| keys.split(','))
+    }
+
+    /// `merge`, `replace`, `retainKeys`, or several with commas between.
+    pub fn patch_strategy(self) -> Option<&'static str> {
+        self.attribute('P')
+    }
+
+    pub fn patches_by(self, strategy: &str) -> bool {
+        self.patch_strategy().is_some_and(|strategies| strategies.split(',').any(|one| one == strategy))
+    }
+
+    pub fn patch_merge_key(self) -> Option<&'static str> {
+        self.attribute('M')
+    }
+
+    /// `atomic` or `granular`.
+    pub fn map_type(self) -> Option<&'static str> {
+        self.attribute('T')
+    }
+
+    /// JSON text.
+    pub fn default(self) -> Option<&'static str> {
+        self.attribute('D')
+    }
+}
+
+/// What a value looks like. It is its code in the table.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shape(&'static str);
+
+/// A shape, taken apart.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum View {
+    String,
+    Time,
+    Bytes,
+    Int32,
+    Int64,
+    Number,
+    Boolean,
+    IntOrString,
+    Object,
+    Any,
+    List(Shape),
+    Map(Shape),
+    Reference(Definition),
+}
+
+impl Shape {
+    pub fn view(self) -> View {
+        match self.0.as_bytes().first() {
+            Some(b's') => View::String,
+            Some(b't') => View::Time,
+            Some(b'y') => View::Bytes,
+            Some(b'i') => View::Int32,
+            Some(b'l') => View::Int64,
+            Some(b'd') => View::Number,
+            Some(b'b') => View::Boolean,
+            Some(b'x') => View::IntOrString,
+            Some(b'o') => View::Object,
+            Some(b'[') => View::List(Self(&self.0[1..])),
+            Some(b'{') => View::Map(Self(&self.0[1..])),
+            Some(b'@') => self.0[1..].parse().map_or(View::Any, |number| View::Reference(Definition(number))),
+            _ => View::Any,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn property(definition_name: &str, name: &str) -> Property {
+        definition(definition_name).unwrap().property(name).unwrap()
+    }
+
+    #[test]
+    fn a_kind_is_found_and_its_fields_are_followed() {
+        let pod = of_kind("", "v1", "Pod").unwrap();
+        assert_eq!(pod.name(), "io.k8s.api.core.v1.Pod");
+        let View::Reference(spec) = pod.property("spec").unwrap().shape().view() else { panic!("spec is a type") };
+        let containers = spec.property("containers").unwrap();
+        assert!(containers.is_required() && containers.patches_by("merge"));
+        assert_eq!(containers.patch_merge_key(), Some("name"));
+        let View::List(element) = containers.shape().view() else { panic!("containers is a list") };
+        let View::Reference(container) = element.view() else { panic!("a container is a type") };
+        assert_eq!(container.name(), "io.k8s.api.core.v1.Container");
+        let keys: Vec<&str> = container.property("ports").unwrap().list_map_keys().collect();
+        assert_eq!(keys, ["containerPort", "protocol"]);
+        assert_eq!(property("io.k8s.api.core.v1.ContainerPort", "protocol").default(), Some("\"TCP\""));
+    }
+
+    #[test]
+    fn strategies_scalars_and_atoms_are_told_apart() {
+        let strategy = property("io.k8s.api.apps.v1.DeploymentSpec", "strategy");
+        assert!(strategy.patches_by("retainKeys") && !strategy.patches_by("merge"));
+        assert_eq!(property("io.k8s.api.core.v1.PodSpec", "tolerations").list_type(), Some("atomic"));
+        assert_eq!(definition("io.k8s.apimachinery.pkg.apis.meta.v1.Time").unwrap().shape().view(), View::Time);
+        assert!(definition("io.k8s.apimachinery.pkg.apis.meta.v1.LabelSelector").unwrap().is_atomic());
+        let labels = property("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta", "labels").shape().view();
+        let View::Map(element) = labels else { panic!("labels is a map") };
+        assert_eq!(element.view(), View::String);
+    }
+
+    #[test]
+    fn every_line_of_the_table_can_be_read() {
+        let mut names: Vec<&str> = definitions().map(Definition::name).collect();
+        assert!(names.len() > 700 && names.is_sorted());
+        names.dedup();
+        for found in definitions() {
+            assert_eq!(definition(found.name()), Some(found));
+            for property in found.properties() {
+                let mut shape = property.shape();
+                while let View::List(element) | View::Map(element) = shape.view() {
+                    shape = element;
+                }
+                if let View::Reference(other) = shape.view() {
+                    assert!(names.binary_search(&other.name()).is_ok());
+                }
+                if let Some(default) = property.default() {
+                    assert!(serde_json::from_str::<serde_json::Value>(default).is_ok(), "{default}");
+                }
+            }
+        }
+        assert!(of_kind("apps", "v1", "DeleteOptions").is_some());
+        assert!(of_kind("apps", "v1", "Nothing").is_none());
+    }
+}
