@@ -5,6 +5,7 @@ mod check;
 mod deny;
 mod needs;
 mod program;
+mod schema;
 mod test;
 
 use std::process::ExitCode;
@@ -37,6 +38,12 @@ const TASKS: &[Task] = &[
         arguments: "",
         about: "known faults of dependencies (needs a network)",
         run: advisories::run,
+    },
+    Task {
+        name: "schema",
+        arguments: schema::ARGUMENTS,
+        about: "make the table of the API's types from upstream's documents",
+        run: schema::run,
     },
 ];
 
