@@ -7,6 +7,8 @@ use api::meta::Meta;
 use api::names::GroupResource;
 use bytes::Bytes;
 
+use crate::storage::draft;
+
 /// The one counter of the whole store. Decimal on the wire, strictly growing, never given out twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
 pub struct Revision(pub u64);
@@ -26,6 +28,23 @@ pub struct Key {
     pub name: Arc<str>,
 }
 
+impl Key {
+    pub fn new(resource: GroupResource, namespace: impl Into<Arc<str>>, name: impl Into<Arc<str>>) -> Self {
+        Self { resource, namespace: namespace.into(), name: name.into() }
+    }
+}
+
+/// `pods default/web`: how errors and logs speak of a key.
+impl fmt::Display for Key {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "{} ", self.resource)?;
+        if !self.namespace.is_empty() {
+            write!(out, "{}/", self.namespace)?;
+        }
+        write!(out, "{}", self.name)
+    }
+}
+
 /// An object at one revision. Immutable, and shared by every snapshot, event and reader that holds it.
 #[derive(Debug)]
 pub struct Object {
@@ -36,4 +55,27 @@ pub struct Object {
     pub meta: Meta,
     /// The kind's selectable fields, in the order of its field labels.
     pub fields: Box<[Box<str>]>,
+    /// Where `"metadata"` starts in `bytes`.
+    pub(super) metadata_at: u32,
+    /// Whether the engine's disk holds a version of it, perhaps an older one: its deletion must reach the disk too.
+    pub(super) durable: bool,
+}
+
+impl Object {
+    /// The object from `"metadata":` to its last `}`. With a `{` before it, an item of a typed list, which leaves out
+    /// `apiVersion` and `kind`.
+    pub fn from_metadata(&self) -> Bytes {
+        self.bytes.slice(self.metadata_at as usize..)
+    }
+
+    /// The canonical bytes as they were written, without the revision: what comes before it and what comes after.
+    pub fn content(&self) -> (&[u8], &[u8]) {
+        draft::without_revision(&self.bytes, self.metadata_at, self.revision)
+    }
+
+    /// Whether a write of these canonical bytes would change nothing.
+    pub fn has_content(&self, canonical: &[u8]) -> bool {
+        let (head, tail) = self.content();
+        canonical.len() == head.len() + tail.len() && canonical.starts_with(head) && canonical.ends_with(tail)
+    }
 }
