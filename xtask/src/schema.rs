@@ -34,8 +34,7 @@ fn generate(openapi: &Path, table: &Path) -> anyhow::Result<()> {
         for (property, schema) in properties {
             let required = list(&definition["required"]).any(|required| required == property);
             let default = defaults.get(&format!("{name} {property}"));
-            let code = shape(schema, &numbers)
-                .with_context(|| format!("property {property} of {name}"))?;
+            let code = shape(schema, &numbers).with_context(|| format!("property {property} of {name}"))?;
             let mark = if required { "!" } else { "" };
             writeln!(text, " {mark}{property} {code}{}", attributes(schema, default))?;
         }
@@ -65,12 +64,7 @@ fn defaults(folder: &Path) -> anyhow::Result<BTreeMap<String, String>> {
 }
 
 /// `name shape kinds…`: an object unless a shape is said.
-fn header(
-    text: &mut String,
-    name: &str,
-    definition: &Value,
-    numbers: &BTreeMap<&str, usize>,
-) -> anyhow::Result<()> {
+fn header(text: &mut String, name: &str, definition: &Value, numbers: &BTreeMap<&str, usize>) -> anyhow::Result<()> {
     let code = if definition.get("properties").is_some() { "o" } else { &shape(definition, numbers)? };
     write!(text, "{name} {code}")?;
     if definition["x-kubernetes-map-type"] == "atomic" {
