@@ -26,7 +26,10 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
         // The whole workspace, so that it is built with the features that the tests are built with.
         program::run(program::cargo().args(["build", "--workspace"]))?;
     }
-    let outcome = program::run(program::cargo().args(test_arguments(&options)));
+    // Documentation's first, so that the output ends with what the tests proper have to say.
+    let documentation = program::run(program::cargo().args(test_arguments("--doc", &options)));
+    let tests = program::run(program::cargo().args(test_arguments("--tests", &options)));
+    let outcome = tests.and(documentation);
     program::say(&format!("{} after {}", if outcome.is_ok() { "done" } else { "failed" }, told(start.elapsed())));
     outcome
 }
@@ -46,8 +49,8 @@ fn parse(arguments: Vec<String>) -> Result<Options> {
     Ok(options)
 }
 
-fn test_arguments(options: &Options) -> Vec<String> {
-    let mut words = vec!["test".to_owned(), "--workspace".to_owned(), "--no-fail-fast".to_owned()];
+fn test_arguments(which: &str, options: &Options) -> Vec<String> {
+    let mut words = ["test", "--workspace", "--no-fail-fast", which].map(str::to_owned).to_vec();
     words.extend(options.filter.clone());
     words.push("--".to_owned());
     words.extend(options.rest.clone());
@@ -78,15 +81,18 @@ mod tests {
     fn a_filter_and_options_are_handed_on() {
         let options = parse(words("storage::sled -- --nocapture --test-threads 1")).unwrap();
         assert_eq!(
-            test_arguments(&options),
-            words("test --workspace --no-fail-fast storage::sled -- --nocapture --test-threads 1")
+            test_arguments("--tests", &options),
+            words("test --workspace --no-fail-fast --tests storage::sled -- --nocapture --test-threads 1")
         );
     }
 
     #[test]
     fn the_fast_run_leaves_out_real_processes() {
         let options = parse(words("--fast")).unwrap();
-        assert_eq!(test_arguments(&options), words("test --workspace --no-fail-fast -- --skip real:: --skip soak"));
+        assert_eq!(
+            test_arguments("--doc", &options),
+            words("test --workspace --no-fail-fast --doc -- --skip real:: --skip soak")
+        );
     }
 
     #[test]
