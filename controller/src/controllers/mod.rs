@@ -1,0 +1,13 @@
+//! The list of controllers. To add one: its file, and its line here.
+
+mod replica_set;
+
+use crate::context::Context;
+
+/// A controller: it asks for caches, listens to them, and starts its workers.
+pub struct Controller {
+    pub name: &'static str,
+    pub start: fn(&Context),
+}
+
+pub const CONTROLLERS: &[Controller] = &[Controller { name: "replicaset", start: replica_set::start }];

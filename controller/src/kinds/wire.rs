@@ -1,0 +1,42 @@
+//! Small helpers for reading JSON into slim types: lenient, since it was the API server that validated.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer, Serializer};
+
+/// `null` reads as the default.
+pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
+    Ok(Option::deserialize(deserializer)?.unwrap_or_default())
+}
+
+/// A time; one that cannot be read counts as absent.
+pub fn time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<std::borrow::Cow<'_, str>>::deserialize(deserializer)?;
+    Ok(text.and_then(|text| text.parse().ok()))
+}
+
+/// A time as objects carry it: whole seconds.
+pub fn seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result<S::Ok, S::Error> {
+    match time {
+        Some(time) => serializer.collect_str(&in_seconds(*time)),
+        None => serializer.serialize_none(),
+    }
+}
+
+/// The same moment without its fraction of a second.
+pub fn in_seconds(time: Timestamp) -> Timestamp {
+    Timestamp::from_second(time.as_second()).unwrap_or(time)
+}
+
+/// A number or a string, as ports and surge limits are written.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, serde::Serialize)]
+#[serde(untagged)]
+pub enum IntOrString {
+    Int(i32),
+    Text(Box<str>),
+}
+
+impl Default for IntOrString {
+    fn default() -> Self {
+        Self::Int(0)
+    }
+}
