@@ -1,1 +1,15 @@
-//! Placeholder.
+//! The node agent: a Node of the cluster, the pods that it runs, and the way back to them.
+
+pub mod agent;
+mod events;
+#[cfg(test)]
+mod fake_api;
+#[cfg(test)]
+mod life_tests;
+pub mod node;
+pub mod pods;
+pub mod runtime;
+mod watching;
+
+pub use agent::{Agent, Options};
+pub use runtime::RuntimeKind;

@@ -51,8 +51,11 @@ pub const ROOMS: &[(&str, &[Place])] = &[
     (
         "nodeagent",
         &[
-            place("agent", &["pods", "proxy", "runtime", "volumes"]),
-            place("pods", &["runtime", "volumes"]),
+            place("agent", &["events", "node", "pods", "proxy", "runtime", "volumes"]),
+            place("node", &["runtime", "watching"]),
+            place("pods", &["events", "runtime", "volumes", "watching"]),
+            place("events", &[]),
+            place("watching", &[]),
             place("runtime", &[]),
             place("volumes", &[]),
             place("proxy", &[]),

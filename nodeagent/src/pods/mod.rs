@@ -1,0 +1,18 @@
+//! The pods of a node: one worker for each, which asks a pure plan what to do next.
+
+pub mod addresses;
+pub mod admission;
+pub mod context;
+pub mod directory;
+pub mod mailbox;
+pub mod manager;
+mod plan;
+mod quality;
+mod report;
+mod restart;
+mod resume;
+mod state;
+mod status;
+mod steps;
+mod stored;
+mod worker;
