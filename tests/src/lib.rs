@@ -2,6 +2,7 @@
 
 pub mod account;
 pub mod alone;
+pub mod client;
 pub mod eventually;
 pub mod processes;
 pub mod skiff;

@@ -1,3 +1,7 @@
 //! Real servers, sockets, processes and clients: what a user of the built binary meets.
 
+mod crash;
+mod examples;
+mod reading;
+mod refusals;
 mod session;

@@ -9,6 +9,8 @@ use tests::eventually::{check, eventually};
 use tests::skiff::Skiff;
 use tests::terminal::{Client, Terminal};
 
+use super::reading::{addresses, items, node_address, text};
+
 const SOON: Duration = Duration::from_secs(30);
 /// How long a dead address may be in the endpoints after kubectl has told that its pod is gone.
 const A_MOMENT: Duration = Duration::from_secs(1);
@@ -126,7 +128,7 @@ fn a_deleted_pod_is_replaced(terminal: &Terminal) {
     let pods = terminal.json("pods -l app=my-app");
     let victim = &pods["items"][0];
     let (name, address) = (text(&victim["metadata"]["name"]), text(&victim["status"]["podIP"]));
-    let before = addresses(terminal);
+    let before = addresses(terminal, "my-service");
     assert!(
         before.iter().any(|endpoint| endpoint.starts_with(&format!("{address}:"))),
         "{address} is not in {before:?}"
@@ -135,7 +137,8 @@ fn a_deleted_pod_is_replaced(terminal: &Terminal) {
     assert!(said.starts_with(&format!("pod \"{name}\" deleted")), "{said}");
     eventually("the dead address is gone from the endpoints, or is another pod's", A_MOMENT, || {
         let living = pod_addresses(terminal);
-        let dead: Vec<String> = addresses(terminal).into_iter().filter(|one| !living.contains(host(one))).collect();
+        let dead: Vec<String> =
+            addresses(terminal, "my-service").into_iter().filter(|one| !living.contains(host(one))).collect();
         check(dead.is_empty(), || format!("{dead:?} are nobody's"))
     });
     endpoints_become(terminal, 3);
@@ -157,7 +160,7 @@ fn the_story_is_told(terminal: &Terminal) {
     ] {
         assert!(description.contains(word), "no {word} in\n{description}");
     }
-    for address in addresses(terminal) {
+    for address in addresses(terminal, "my-service") {
         assert!(description.contains(&address), "no {address} in\n{description}");
     }
     let events = terminal.ok("kubectl get events");
@@ -181,21 +184,9 @@ fn the_example_is_deleted(terminal: &Terminal) {
 /// Waits until the Service has so many endpoints, as `kubectl get endpoints` shows them.
 fn endpoints_become(terminal: &Terminal, count: usize) {
     eventually(&format!("my-service has {count} endpoints"), SOON, || {
-        let found = addresses(terminal);
+        let found = addresses(terminal, "my-service");
         check(found.len() == count, || format!("{found:?}"))
     });
-}
-
-/// The second column of `kubectl get endpoints my-service`.
-fn addresses(terminal: &Terminal) -> BTreeSet<String> {
-    let table = terminal.ok("kubectl get endpoints my-service");
-    let mut lines = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-    assert_eq!(lines.next().as_deref(), Some(["NAME", "ENDPOINTS", "AGE"].as_slice()), "{table}");
-    let row = lines.next().unwrap_or_default();
-    assert_eq!(row.first(), Some(&"my-service"), "{table}");
-    row.get(1)
-        .filter(|cell| **cell != "<none>")
-        .map_or_else(BTreeSet::new, |cell| cell.split(',').map(str::to_owned).collect())
 }
 
 /// Waits until each of these pods has answered, and lets nobody else answer.
@@ -210,13 +201,6 @@ fn answers_come_from(terminal: &Terminal, url: &str, pods: &BTreeSet<String>) {
     });
 }
 
-fn node_address(terminal: &Terminal) -> String {
-    let nodes = terminal.json("nodes");
-    let addresses = nodes["items"][0]["status"]["addresses"].as_array().cloned().unwrap_or_default();
-    let internal = addresses.iter().find(|address| address["type"] == "InternalIP");
-    text(&internal.expect("a node has an internal address")["address"])
-}
-
 fn pod_names(terminal: &Terminal) -> BTreeSet<String> {
     let pods = terminal.json("pods -l app=my-app");
     items(&pods).iter().map(|pod| text(&pod["metadata"]["name"])).collect()
@@ -228,14 +212,6 @@ fn pod_addresses(terminal: &Terminal) -> BTreeSet<String> {
     living.filter_map(|pod| pod["status"]["podIP"].as_str().map(str::to_owned)).collect()
 }
 
-fn items(list: &Value) -> &[Value] {
-    list["items"].as_array().map_or(&[], Vec::as_slice)
-}
-
 fn host(endpoint: &str) -> &str {
     endpoint.rsplit_once(':').map_or(endpoint, |(host, _)| host)
-}
-
-fn text(value: &Value) -> String {
-    value.as_str().expect("a text").to_owned()
 }
