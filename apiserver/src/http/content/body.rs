@@ -1,0 +1,191 @@
+//! Bodies of requests: bounded, and turned into JSON.
+
+use api::failure::{Failure, Reason};
+use axum::body::Body;
+use bytes::Bytes;
+use http::HeaderMap;
+use http::header::CONTENT_TYPE;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
+use serde::Deserialize;
+
+use crate::context::{FieldValidation, Warnings};
+use crate::http::content::yaml;
+use crate::registry::options::PatchType;
+
+/// The longest body that is read: two of the largest objects, as upstream has it.
+pub const LIMIT: usize = 3 * 1024 * 1024;
+
+pub fn too_large() -> Failure {
+    Failure::new(Reason::RequestEntityTooLarge, format!("Request entity too large: limit is {LIMIT}"))
+}
+
+/// All of a body.
+pub async fn read(body: Body) -> Result<Bytes, Failure> {
+    match Limited::new(body, LIMIT).collect().await {
+        Ok(collected) => Ok(collected.to_bytes()),
+        Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
+        Err(error) => Err(Failure::bad_request(format!("unable to read the body of the request: {error}"))),
+    }
+}
+
+/// How a body is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Format {
+    Json,
+    Yaml,
+}
+
+fn media_type(headers: &HeaderMap) -> &str {
+    let value = headers.get(CONTENT_TYPE).map(|value| value.to_str().unwrap_or("?")).unwrap_or_default();
+    value.split(';').next().unwrap_or_default().trim()
+}
+
+fn format(headers: &HeaderMap) -> Result<Format, Failure> {
+    match media_type(headers) {
+        "" | "application/json" => Ok(Format::Json),
+        "application/yaml" => Ok(Format::Yaml),
+        _ => Err(unsupported(&["application/json", "application/yaml"])),
+    }
+}
+
+fn unsupported(accepted: &[&str]) -> Failure {
+    let text = "the body of the request was in an unknown format - accepted media types include: ";
+    Failure::new(Reason::UnsupportedMediaType, text.to_owned() + &accepted.join(", "))
+}
+
+/// An object as JSON, whichever way it was written. Keys that stand twice in YAML are told as `validation` says;
+/// in JSON they are the registry's to find.
+pub async fn object(
+    headers: &HeaderMap,
+    body: Body,
+    validation: FieldValidation,
+    warnings: &Warnings,
+) -> Result<Bytes, Failure> {
+    let format = format(headers)?;
+    let bytes = read(body).await?;
+    if format == Format::Json {
+        return Ok(bytes);
+    }
+    let document = parse_yaml(&bytes)?;
+    match (validation, document.duplicate) {
+        (FieldValidation::Strict, Some(duplicate)) => {
+            return Err(Failure::bad_request(format!("strict decoding error: yaml: {duplicate}")));
+        }
+        (FieldValidation::Warn, Some(duplicate)) => warnings.add(format!("yaml: {duplicate}")),
+        _ => {}
+    }
+    Ok(document.value.to_string().into())
+}
+
+fn parse_yaml(bytes: &[u8]) -> Result<yaml::Document, Failure> {
+    let text = std::str::from_utf8(bytes).map_err(|_| unreadable("yaml: the text is not UTF-8"))?;
+    yaml::parse(text).map_err(|error| unreadable(&format!("error converting YAML to JSON: yaml: {error}")))
+}
+
+fn unreadable(why: &str) -> Failure {
+    Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
+}
+
+/// Which sort of patch this is.
+pub fn patch_type(headers: &HeaderMap) -> Result<PatchType, Failure> {
+    let given = media_type(headers);
+    PatchType::ALL.into_iter().find(|patch_type| patch_type.media_type() == given).ok_or_else(|| {
+        let known = PatchType::ALL.map(PatchType::media_type);
+        unsupported(&known)
+    })
+}
+
+/// The options in the body of a deletion. An empty body is none.
+pub async fn delete_options(headers: &HeaderMap, body: Body) -> Result<Option<DeleteOptions>, Failure> {
+    let bytes = read(body).await?;
+    if bytes.is_empty() {
+        return Ok(None);
+    }
+    let value = match format(headers)? {
+        Format::Yaml => parse_yaml(&bytes)?.value,
+        Format::Json => serde_json::from_slice(&bytes).map_err(|error| unreadable(&error.to_string()))?,
+    };
+    let kind = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or("DeleteOptions").to_owned();
+    if kind != "DeleteOptions" {
+        let text = format!("the object provided is unrecognized (must be of type DeleteOptions): it is a {kind}");
+        return Err(Failure::bad_request(text));
+    }
+    // The kind may stand in any group and version; the type insists on none.
+    #[derive(Deserialize)]
+    struct Options {
+        #[serde(flatten)]
+        options: DeleteOptions,
+    }
+    let mut value = value;
+    if let Some(fields) = value.as_object_mut() {
+        fields.remove("kind");
+        fields.remove("apiVersion");
+    }
+    let Options { options } = serde_json::from_value(value)
+        .map_err(|error| Failure::bad_request(format!("DeleteOptions cannot be handled: json: {error}")))?;
+    Ok(Some(options))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use http::HeaderValue;
+
+    fn typed(media_type: &'static str) -> HeaderMap {
+        HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))])
+    }
+
+    async fn taken(headers: HeaderMap, body: &'static str, validation: FieldValidation) -> Result<Bytes, Failure> {
+        object(&headers, Body::from(body), validation, &Warnings::default()).await
+    }
+
+    #[tokio::test]
+    async fn json_and_yaml_are_taken_and_nothing_else() {
+        let strict = FieldValidation::Strict;
+        assert_eq!(taken(HeaderMap::new(), "{}", strict).await.unwrap(), "{}");
+        assert_eq!(taken(typed("application/json; charset=utf-8"), "{}", strict).await.unwrap(), "{}");
+        assert_eq!(taken(typed("application/yaml"), "a: on", strict).await.unwrap(), r#"{"a":true}"#);
+        let failure = taken(typed("application/vnd.kubernetes.protobuf"), "k8s", strict).await.unwrap_err();
+        assert_eq!(failure.code(), 415);
+        assert!(failure.message.ends_with("accepted media types include: application/json, application/yaml"));
+    }
+
+    #[tokio::test]
+    async fn keys_that_stand_twice_are_refused_or_told() {
+        let yaml = || typed("application/yaml");
+        assert_eq!(taken(yaml(), "a: 1\na: 2", FieldValidation::Strict).await.unwrap_err().code(), 400);
+        let warnings = Warnings::default();
+        object(&yaml(), Body::from("a: 1\na: 2"), FieldValidation::Warn, &warnings).await.unwrap();
+        assert_eq!(warnings.take().len(), 1);
+        assert_eq!(taken(yaml(), "a: [", FieldValidation::Ignore).await.unwrap_err().code(), 400);
+    }
+
+    #[tokio::test]
+    async fn a_body_over_three_mebibytes_is_refused() {
+        let failure = read(Body::from(vec![b' '; LIMIT + 1])).await.unwrap_err();
+        assert_eq!((failure.code(), &*failure.message), (413, "Request entity too large: limit is 3145728"));
+    }
+
+    #[tokio::test]
+    async fn options_of_a_deletion_come_in_any_version() {
+        for body in [
+            r#"{"kind":"DeleteOptions","apiVersion":"v1","gracePeriodSeconds":3}"#,
+            r#"{"kind":"DeleteOptions","apiVersion":"meta.k8s.io/v1","gracePeriodSeconds":3}"#,
+            r#"{"gracePeriodSeconds":3}"#,
+        ] {
+            let options = delete_options(&HeaderMap::new(), Body::from(body)).await.unwrap().unwrap();
+            assert_eq!(options.grace_period_seconds, Some(3), "{body}");
+        }
+        assert!(delete_options(&HeaderMap::new(), Body::empty()).await.unwrap().is_none());
+        assert!(delete_options(&HeaderMap::new(), Body::from(r#"{"kind":"Pod"}"#)).await.is_err());
+    }
+
+    #[test]
+    fn an_unknown_patch_is_told_what_there_is() {
+        assert_eq!(patch_type(&typed("application/merge-patch+json")).unwrap(), PatchType::Merge);
+        let failure = patch_type(&typed("application/apply-patch+yaml")).unwrap_err();
+        assert_eq!(failure.code(), 415);
+        assert!(failure.message.contains("application/strategic-merge-patch+json"));
+    }
+}

@@ -1,0 +1,7 @@
+//! What bodies look like: asked for, sent, and received.
+
+pub mod accept;
+pub mod body;
+pub mod gzip;
+pub mod pretty;
+pub mod yaml;

@@ -1,0 +1,104 @@
+//! Who is at the other end: what a connection proved, or what this process says of itself.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use api::well_known::identity::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
+use axum::Router;
+use axum::body::Body;
+use axum::response::Response;
+use axum::routing::future::RouteFuture;
+use bytes::Bytes;
+use http::Request;
+use std::convert::Infallible;
+use tower::Service;
+use x509_parser::prelude::{FromDer, X509Certificate};
+
+use crate::context::User;
+
+/// What the listener knows of a connection. It stands in the extensions of each of its requests.
+#[derive(Debug, Clone)]
+pub struct Peer {
+    pub address: SocketAddr,
+    /// Whom the client's certificate names, if it sent one.
+    pub user: Option<Arc<User>>,
+}
+
+/// The identity of a client inside this process. Only `InProcess` makes one, so no socket can.
+#[derive(Debug, Clone)]
+pub(in crate::http) struct Inside(pub(in crate::http) Arc<User>);
+
+/// The API without a socket: for `kube::Client::new`.
+#[derive(Clone)]
+pub struct InProcess {
+    router: Router,
+    user: Arc<User>,
+}
+
+impl InProcess {
+    pub(in crate::http) fn new(router: Router, user: User) -> Self {
+        Self { router, user: Arc::new(authenticated(user)) }
+    }
+}
+
+impl<B> Service<Request<B>> for InProcess
+where
+    B: http_body::Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<axum::BoxError>,
+{
+    type Response = Response;
+    type Error = Infallible;
+    type Future = RouteFuture<Infallible>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Service::<Request<B>>::poll_ready(&mut self.router, context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let mut request = request.map(Body::new);
+        request.extensions_mut().insert(Inside(self.user.clone()));
+        self.router.call(request)
+    }
+}
+
+/// The user of a client certificate: its common name, and its organizations as groups.
+pub fn user_of_certificate(der: &[u8]) -> Option<User> {
+    let (_, certificate) = X509Certificate::from_der(der).ok()?;
+    let subject = certificate.subject();
+    let name = subject.iter_common_name().next()?.as_str().ok()?.to_owned();
+    if name.is_empty() {
+        return None;
+    }
+    let groups = subject.iter_organization().filter_map(|part| part.as_str().ok()).map(str::to_owned).collect();
+    Some(authenticated(User { name, groups, ..User::default() }))
+}
+
+/// Somebody who has not said who they are.
+pub fn anonymous() -> User {
+    User::new(ANONYMOUS, &[UNAUTHENTICATED])
+}
+
+fn authenticated(mut user: User) -> User {
+    if !user.is_in(AUTHENTICATED) {
+        user.groups.push(AUTHENTICATED.to_owned());
+    }
+    user
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_names_a_user_and_groups() {
+        let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        params.distinguished_name.push(rcgen::DnType::CommonName, "system:node:a");
+        params.distinguished_name.push(rcgen::DnType::OrganizationName, "system:nodes");
+        let certificate = params.self_signed(&rcgen::KeyPair::generate().unwrap()).unwrap();
+        let user = user_of_certificate(certificate.der()).unwrap();
+        assert_eq!(user.name, "system:node:a");
+        assert!(user.is_in("system:nodes") && user.is_in("system:authenticated"));
+        assert_eq!(user_of_certificate(b"no certificate"), None);
+    }
+}

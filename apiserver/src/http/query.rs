@@ -1,0 +1,204 @@
+//! The query of a request: text in, options of the API out.
+
+use std::borrow::Cow;
+
+use api::failure::Failure;
+use api::field::{FieldError, FieldErrors, Path};
+use http::HeaderMap;
+use http::header::USER_AGENT;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
+
+use crate::context::FieldValidation;
+use crate::registry::options::ListOptions;
+
+/// The parameters of a query. Of those that stand there twice, the first counts; unknown ones are left alone.
+pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
+
+impl<'a> Query<'a> {
+    pub fn parse(text: &'a str) -> Self {
+        if text.is_empty() {
+            return Self(Vec::new());
+        }
+        Self(form_urlencoded::parse(text.as_bytes()).collect())
+    }
+
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_ref())
+    }
+
+    pub fn all(&self, name: &str) -> Vec<&str> {
+        self.0.iter().filter(|(key, _)| key == name).map(|(_, value)| value.as_ref()).collect()
+    }
+
+    fn text(&self, name: &str) -> String {
+        self.get(name).unwrap_or_default().to_owned()
+    }
+
+    /// Present and not `0` or `false`.
+    pub fn boolean(&self, name: &str) -> bool {
+        self.optional_boolean(name) == Some(true)
+    }
+
+    fn optional_boolean(&self, name: &str) -> Option<bool> {
+        self.get(name).map(|value| value != "0" && !value.eq_ignore_ascii_case("false"))
+    }
+
+    pub fn integer(&self, name: &str) -> Result<Option<i64>, Failure> {
+        match self.get(name) {
+            None | Some("") => Ok(None),
+            Some(text) => text
+                .parse()
+                .map(Some)
+                .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"))),
+        }
+    }
+
+    /// The options of a list, a watch or the deletion of a collection.
+    pub fn list_options(&self) -> Result<ListOptions, Failure> {
+        let limit = self.integer("limit")?.unwrap_or(0);
+        Ok(ListOptions {
+            label_selector: self.text("labelSelector"),
+            field_selector: self.text("fieldSelector"),
+            limit: u64::try_from(limit).unwrap_or(0),
+            continue_token: self.text("continue"),
+            resource_version: self.text("resourceVersion"),
+            resource_version_match: self.text("resourceVersionMatch"),
+            send_initial_events: self.optional_boolean("sendInitialEvents"),
+            allow_watch_bookmarks: self.boolean("allowWatchBookmarks"),
+        })
+    }
+
+    /// `dryRun`: nothing, or `All` as often as one likes. `options` names the object whose field is wrong.
+    pub fn dry_run(&self, options: &str) -> Result<bool, Failure> {
+        let values = self.all("dryRun");
+        match values.iter().find(|value| **value != "All") {
+            None => Ok(!values.is_empty()),
+            Some(value) => {
+                let error = FieldError::not_supported(&Path::new("dryRun"), value, &["All"]);
+                Err(invalid(options, error))
+            }
+        }
+    }
+
+    pub fn field_validation(&self, options: &str) -> Result<FieldValidation, Failure> {
+        match self.get("fieldValidation") {
+            None | Some("" | "Warn") => Ok(FieldValidation::Warn),
+            Some("Ignore") => Ok(FieldValidation::Ignore),
+            Some("Strict") => Ok(FieldValidation::Strict),
+            Some(other) => {
+                let supported = ["Ignore", "Strict", "Warn"];
+                Err(invalid(options, FieldError::not_supported(&Path::new("fieldValidation"), other, &supported)))
+            }
+        }
+    }
+
+    /// Who is noted as the writer: `fieldManager=`, else the first word of the User-Agent.
+    pub fn field_manager(&self, headers: &HeaderMap, options: &str) -> Result<String, Failure> {
+        let given = self.get("fieldManager").unwrap_or_default();
+        if given.len() > 128 {
+            let error = FieldError::invalid(&Path::new("fieldManager"), given, "may not be more than 128 bytes");
+            return Err(invalid(options, error));
+        }
+        if !given.is_empty() {
+            return Ok(given.to_owned());
+        }
+        let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
+        let first = agent.split('/').next().unwrap_or_default();
+        Ok(first.chars().take(128).collect())
+    }
+
+    /// The options of a deletion: those of the body where there are any, else those of the query.
+    pub fn delete_options(&self, body: Option<DeleteOptions>) -> Result<DeleteOptions, Failure> {
+        let mut options = match body {
+            Some(options) => options,
+            None => DeleteOptions {
+                grace_period_seconds: self.integer("gracePeriodSeconds")?,
+                orphan_dependents: self.optional_boolean("orphanDependents"),
+                propagation_policy: self.get("propagationPolicy").map(str::to_owned),
+                ..DeleteOptions::default()
+            },
+        };
+        if self.dry_run("DeleteOptions")? {
+            options.dry_run = Some(vec!["All".to_owned()]);
+        }
+        check_delete_options(&options)?;
+        Ok(options)
+    }
+}
+
+fn check_delete_options(options: &DeleteOptions) -> Result<(), Failure> {
+    let mut errors = FieldErrors::default();
+    if options.orphan_dependents.is_some() && options.propagation_policy.is_some() {
+        let detail = "orphanDependents and deletionPropagation cannot be both set";
+        errors.push(FieldError::invalid(&Path::new("propagationPolicy"), options.propagation_policy.clone(), detail));
+    }
+    let policies = ["Foreground", "Background", "Orphan", "nil"];
+    match options.propagation_policy.as_deref() {
+        None | Some("Foreground" | "Background" | "Orphan") => {}
+        Some(other) => errors.push(FieldError::not_supported(&Path::new("propagationPolicy"), other, &policies)),
+    }
+    for value in options.dry_run.iter().flatten().filter(|value| *value != "All") {
+        errors.push(FieldError::not_supported(&Path::new("dryRun"), value, &["All"]));
+    }
+    if errors.0.is_empty() { Ok(()) } else { Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", errors)) }
+}
+
+fn invalid(options: &str, error: FieldError) -> Failure {
+    let mut errors = FieldErrors::default();
+    errors.push(error);
+    Failure::invalid("meta.k8s.io", options, "", errors)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_options_of_a_list_are_read() {
+        let query = Query::parse("labelSelector=a%3Db,c&limit=500&allowWatchBookmarks&sendInitialEvents=false&other=1");
+        let options = query.list_options().unwrap();
+        assert_eq!(options.label_selector, "a=b,c");
+        assert_eq!((options.limit, options.allow_watch_bookmarks), (500, true));
+        assert_eq!(options.send_initial_events, Some(false));
+    }
+
+    #[test]
+    fn a_limit_that_is_no_number_is_refused() {
+        let failure = Query::parse("limit=x").list_options().unwrap_err();
+        assert_eq!((failure.code(), &*failure.message), (400, "strconv.ParseInt: parsing \"x\": invalid syntax"));
+    }
+
+    #[test]
+    fn only_the_known_words_are_taken() {
+        assert!(Query::parse("dryRun=All&dryRun=All").dry_run("CreateOptions").unwrap());
+        let failure = Query::parse("dryRun=Some").dry_run("CreateOptions").unwrap_err();
+        assert_eq!(
+            (failure.code(), &*failure.message),
+            (
+                422,
+                "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"Some\": supported values: \"All\""
+            )
+        );
+        assert!(Query::parse("fieldValidation=Perhaps").field_validation("CreateOptions").is_err());
+        assert_eq!(
+            Query::parse("fieldValidation=Strict").field_validation("CreateOptions").unwrap(),
+            FieldValidation::Strict
+        );
+    }
+
+    #[test]
+    fn the_body_of_a_deletion_wins_over_its_query() {
+        let query = Query::parse("gracePeriodSeconds=5&propagationPolicy=Orphan");
+        let from_query = query.delete_options(None).unwrap();
+        assert_eq!(from_query.grace_period_seconds, Some(5));
+        assert_eq!(from_query.propagation_policy.as_deref(), Some("Orphan"));
+        let body = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
+        assert_eq!(query.delete_options(Some(body)).unwrap().propagation_policy, None);
+    }
+
+    #[test]
+    fn two_ways_to_say_orphan_are_one_too_many() {
+        let failure = Query::parse("orphanDependents=true&propagationPolicy=Orphan").delete_options(None).unwrap_err();
+        assert_eq!(failure.code(), 422);
+    }
+}

@@ -1,0 +1,186 @@
+//! Lists: stored bytes, one after the other, in frames of a good size.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::vec::IntoIter;
+
+use axum::body::Body as AnyBody;
+use axum::response::Response;
+use bytes::Bytes;
+use http::StatusCode;
+use http_body::{Body, Frame, SizeHint};
+use jiff::Timestamp;
+
+use crate::http::content::accept::{Accepted, Encoding, Form, MetaVersion};
+use crate::http::content::gzip::{self, Gzip};
+use crate::http::reply::metadata;
+use crate::http::reply::object::{self, Look, accepts_gzip, set_content_headers};
+use crate::http::reply::table::{self, RowObject};
+use crate::kinds::erased::KindRef;
+use crate::registry::options::Page;
+use crate::storage::object::{Object, Revision};
+
+/// A frame is sent as soon as it is this long. Larger ones cost memory, smaller ones time.
+const FRAME: usize = 64 * 1024;
+
+/// The `metadata` of a list.
+pub struct ListMeta<'a> {
+    pub revision: Revision,
+    pub continue_token: &'a str,
+    pub remaining: Option<u64>,
+}
+
+pub fn write_list_meta(meta: &ListMeta<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(br#"{"resourceVersion":""#);
+    out.extend_from_slice(meta.revision.to_string().as_bytes());
+    out.push(b'"');
+    if !meta.continue_token.is_empty() {
+        out.extend_from_slice(br#","continue":"#);
+        serde_json::to_writer(&mut *out, meta.continue_token).expect("a Vec takes any bytes");
+    }
+    if let Some(remaining) = meta.remaining {
+        out.extend_from_slice(br#","remainingItemCount":"#);
+        out.extend_from_slice(remaining.to_string().as_bytes());
+    }
+    out.push(b'}');
+}
+
+/// A page of a list, in the form that was asked for.
+pub fn list(accepted: Accepted, kind: KindRef, page: Page, look: &Look<'_>) -> Response {
+    let stored: usize = page.objects.iter().map(|object| object.bytes.len()).sum();
+    let frames = Frames::new(accepted.form, kind, page, look.rows, look.now);
+    if accepted.encoding == Encoding::Yaml || accepted.pretty {
+        return object::document(StatusCode::OK, accepted, frames.gather(), look.request);
+    }
+    let compress = stored > gzip::WORTHWHILE && accepts_gzip(look.request);
+    let body = if compress { AnyBody::new(Gzip::new(frames)) } else { AnyBody::new(frames) };
+    let mut response = Response::new(body);
+    set_content_headers(response.headers_mut(), accepted.encoding, compress);
+    response
+}
+
+/// What each object of a list becomes.
+enum Item {
+    /// Its stored bytes without `apiVersion` and `kind`: the list says them for all.
+    Stored,
+    Metadata(MetaVersion),
+    Row {
+        version: MetaVersion,
+        kind: KindRef,
+        rows: RowObject,
+        now: Timestamp,
+    },
+}
+
+impl Item {
+    fn write(&self, object: &Object, out: &mut Vec<u8>) {
+        match self {
+            Self::Stored => {
+                out.push(b'{');
+                out.extend_from_slice(&object.from_metadata());
+            }
+            Self::Metadata(version) => metadata::write(*version, &object.bytes, out),
+            Self::Row { version, kind, rows, now } => table::write_row(*version, *kind, object, *rows, *now, out),
+        }
+    }
+
+    /// How long the object will be, where that is known without writing it.
+    fn length(&self, object: &Object) -> Option<usize> {
+        matches!(self, Self::Stored).then(|| object.from_metadata().len() + 1)
+    }
+}
+
+/// A list that is written while it is sent.
+struct Frames {
+    /// What the next frame begins with.
+    next: Vec<u8>,
+    objects: IntoIter<Arc<Object>>,
+    item: Item,
+    is_first: bool,
+    is_done: bool,
+    /// Bytes not yet sent, where that is known.
+    left: Option<u64>,
+}
+
+impl Frames {
+    fn new(form: Form, kind: KindRef, page: Page, rows: RowObject, now: Timestamp) -> Self {
+        let meta =
+            ListMeta { revision: page.revision, continue_token: &page.continue_token, remaining: page.remaining };
+        let facts = kind.facts();
+        let mut head = Vec::with_capacity(FRAME.min(512 + page.objects.len() * 1024));
+        let item = match form {
+            Form::Table(version) => {
+                table::write_head(version, kind, &meta, &mut head);
+                Item::Row { version, kind, rows, now }
+            }
+            Form::Metadata(version) => {
+                write_head("PartialObjectMetadataList", version.api_version(), &meta, &mut head);
+                Item::Metadata(version)
+            }
+            Form::Object | Form::AggregatedDiscovery => {
+                write_head(&facts.list_kind(), &facts.api_version(), &meta, &mut head);
+                Item::Stored
+            }
+        };
+        let lengths: Option<usize> = page.objects.iter().map(|object| item.length(object)).sum();
+        let commas = page.objects.len().saturating_sub(1);
+        let left = lengths.map(|lengths| (head.len() + lengths + commas + table::TAIL.len()) as u64);
+        Self { next: head, objects: page.objects.into_iter(), item, is_first: true, is_done: false, left }
+    }
+
+    fn frame(&mut self) -> Option<Bytes> {
+        if self.is_done {
+            return None;
+        }
+        let mut out = std::mem::take(&mut self.next);
+        while out.len() < FRAME {
+            let Some(object) = self.objects.next() else {
+                out.extend_from_slice(table::TAIL);
+                self.is_done = true;
+                break;
+            };
+            if !std::mem::take(&mut self.is_first) {
+                out.push(b',');
+            }
+            self.item.write(&object, &mut out);
+        }
+        if !self.is_done {
+            self.next.reserve(FRAME + FRAME / 8);
+        }
+        self.left = self.left.map(|left| left.saturating_sub(out.len() as u64));
+        Some(out.into())
+    }
+
+    fn gather(mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        while let Some(frame) = self.frame() {
+            all.extend_from_slice(&frame);
+        }
+        all
+    }
+}
+
+fn write_head(kind: &str, api_version: &str, meta: &ListMeta<'_>, out: &mut Vec<u8>) {
+    out.extend_from_slice(format!(r#"{{"kind":"{kind}","apiVersion":"{api_version}","metadata":"#).as_bytes());
+    write_list_meta(meta, out);
+    out.extend_from_slice(br#","items":["#);
+}
+
+impl Body for Frames {
+    type Data = Bytes;
+    type Error = Infallible;
+
+    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Infallible>>> {
+        Poll::Ready(self.frame().map(|bytes| Ok(Frame::data(bytes))))
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.is_done
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.left.map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}

@@ -1,0 +1,8 @@
+//! Answers: what they carry, and how they are written.
+
+pub mod failure;
+pub mod list;
+pub mod metadata;
+pub mod object;
+pub mod table;
+pub mod watch;

@@ -1,0 +1,146 @@
+//! Watches: events as lines of JSON, sent the moment they happen.
+
+use std::convert::Infallible;
+use std::pin::Pin;
+use std::sync::Arc;
+
+use api::failure::Failure;
+use axum::body::Body;
+use axum::response::Response;
+use bytes::Bytes;
+use futures::FutureExt;
+use futures::stream;
+use prometheus_client::metrics::gauge::Gauge;
+use tokio::time::Sleep;
+use tokio_util::sync::WaitForCancellationFutureOwned;
+
+use crate::http::app::App;
+use crate::http::content::accept::{Encoding, Form};
+use crate::http::reply::object::set_content_headers;
+use crate::http::reply::table::{self, RowObject};
+use crate::http::reply::{list::ListMeta, metadata};
+use crate::kinds::erased::KindRef;
+use crate::registry::options::{EventType, WatchEvent, WatchItem};
+use crate::registry::watch::WatchStream;
+
+/// Events that wait are sent together, up to about this much.
+const FRAME: usize = 64 * 1024;
+
+/// One watcher, from its first event to its last.
+pub struct Watching {
+    pub app: Arc<App>,
+    pub kind: KindRef,
+    pub events: WatchStream,
+    pub form: Form,
+    pub rows: RowObject,
+    /// When the client gets its last bookmark and the end.
+    pub timeout: Pin<Box<Sleep>>,
+    pub stop: Pin<Box<WaitForCancellationFutureOwned>>,
+    pub counted: Counted,
+    pub columns_are_known: bool,
+    pub is_over: bool,
+}
+
+/// A watcher in the count of those that are open.
+pub struct Counted(Gauge);
+
+impl Counted {
+    pub fn new(gauge: Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.dec();
+    }
+}
+
+/// The answer to a watch: its head is sent at once, before any event.
+pub fn watch(watching: Watching) -> Response {
+    let frames = stream::unfold(watching, |mut watching| async move {
+        let frame = watching.next_frame().await?;
+        Some((Ok::<Bytes, Infallible>(frame), watching))
+    });
+    let mut response = Response::new(Body::from_stream(frames));
+    set_content_headers(response.headers_mut(), Encoding::Json, false);
+    response
+}
+
+impl Watching {
+    /// All events that are ready, at least one; `None` at the end.
+    async fn next_frame(&mut self) -> Option<Bytes> {
+        if self.is_over {
+            return None;
+        }
+        let first = tokio::select! {
+            biased;
+            item = self.events.next() => item?,
+            () = &mut self.timeout => return self.farewell(),
+            () = &mut self.stop => return None,
+        };
+        let mut frame = Vec::with_capacity(4096);
+        self.write(first, &mut frame);
+        while frame.len() < FRAME && !self.is_over {
+            match self.events.next().now_or_never() {
+                Some(Some(item)) => self.write(item, &mut frame),
+                Some(None) => self.is_over = true,
+                None => break,
+            }
+        }
+        Some(frame.into())
+    }
+
+    /// A last bookmark saves the client from listing again.
+    fn farewell(&mut self) -> Option<Bytes> {
+        self.is_over = true;
+        let bookmark = self.events.last_bookmark()?;
+        let mut frame = Vec::with_capacity(512);
+        self.write(Ok(bookmark), &mut frame);
+        Some(frame.into())
+    }
+
+    fn write(&mut self, item: WatchItem, frame: &mut Vec<u8>) {
+        match item {
+            Ok(event) => {
+                self.app.measures.watch_events.inc();
+                open_event(event.event_type.name(), frame);
+                self.write_object(&event, frame);
+            }
+            Err(failure) => {
+                self.is_over = true;
+                open_event("ERROR", frame);
+                write_status(&failure, frame);
+            }
+        }
+        frame.extend_from_slice(b"}\n");
+    }
+
+    fn write_object(&mut self, event: &WatchEvent, frame: &mut Vec<u8>) {
+        let object = &event.object;
+        match self.form {
+            Form::Object | Form::AggregatedDiscovery => frame.extend_from_slice(&object.bytes),
+            Form::Metadata(version) => metadata::write(version, &object.bytes, frame),
+            Form::Table(version) if event.event_type == EventType::Bookmark => {
+                let meta = ListMeta { revision: object.revision, continue_token: "", remaining: None };
+                table::write_empty(version, &meta, frame);
+            }
+            Form::Table(version) => {
+                let now = self.app.clock.now();
+                let knows_columns = std::mem::replace(&mut self.columns_are_known, true);
+                table::write_event(version, self.kind, object, self.rows, now, knows_columns, frame);
+            }
+        }
+    }
+}
+
+fn open_event(event_type: &str, frame: &mut Vec<u8>) {
+    frame.extend_from_slice(br#"{"type":""#);
+    frame.extend_from_slice(event_type.as_bytes());
+    frame.extend_from_slice(br#"","object":"#);
+}
+
+fn write_status(failure: &Failure, frame: &mut Vec<u8>) {
+    serde_json::to_writer(frame, &failure.status()).expect("a Status is JSON");
+}

@@ -1,0 +1,270 @@
+//! Requests for objects: what the path, the method and the query ask the registry to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use api::failure::Failure;
+use axum::body::Body;
+use axum::response::Response;
+use http::request::Parts;
+use http::{Request, StatusCode};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
+
+use crate::context::Context;
+use crate::http::app::App;
+use crate::http::content::accept::{self, Accepted, Encoding, Offer};
+use crate::http::content::body;
+use crate::http::exchange::{Exchange, Verb};
+use crate::http::logs;
+use crate::http::measures::Measures;
+use crate::http::path::Target;
+use crate::http::query::Query;
+use crate::http::reply::list;
+use crate::http::reply::object::{self, Look};
+use crate::http::reply::table::RowObject;
+use crate::http::reply::watch::{self, Counted, Watching};
+use crate::kinds::erased::KindRef;
+use crate::kinds::facts::{Facts, Subresource};
+use crate::registry;
+use crate::registry::options::{Deleted, Written};
+use crate::storage::object::Object;
+
+/// A request whose path has been found to name something that is served.
+struct Place<'a> {
+    app: &'a Arc<App>,
+    exchange: &'a Exchange,
+    parts: &'a Parts,
+    query: Query<'a>,
+    kind: KindRef,
+    /// `None` for cluster-scoped kinds, and for all namespaces.
+    namespace: Option<&'a str>,
+    /// Empty for a collection.
+    name: &'a str,
+    subresource: Option<&'static Subresource>,
+}
+
+/// Answers a request below a group and version.
+pub async fn serve(
+    app: &Arc<App>,
+    exchange: &Exchange,
+    target: &Target,
+    request: Request<Body>,
+) -> Result<Response, Failure> {
+    let (parts, body) = request.into_parts();
+    let kind = exchange.kind.ok_or_else(Failure::unknown_resource)?;
+    let place = Place::find(app, exchange, &parts, kind, target)?;
+    match exchange.attributes.verb {
+        Verb::Get if target.subresource == "log" => {
+            logs::serve(app, &place.query, &target.namespace, &target.name).await
+        }
+        Verb::Get => place.get(),
+        Verb::List => place.list(),
+        Verb::Watch => place.watch(&target.name, target.legacy_watch),
+        Verb::Create => place.create(body).await,
+        Verb::Update => place.update(body).await,
+        Verb::Patch => place.patch(body).await,
+        Verb::Delete => place.delete(body).await,
+        Verb::DeleteCollection => place.delete_collection(body).await,
+        Verb::Other => Err(Failure::method_not_allowed()),
+    }
+}
+
+impl<'a> Place<'a> {
+    fn find(
+        app: &'a Arc<App>,
+        exchange: &'a Exchange,
+        parts: &'a Parts,
+        kind: KindRef,
+        target: &'a Target,
+    ) -> Result<Self, Failure> {
+        let facts = kind.facts();
+        let namespace = namespace_of(facts, target)?;
+        let subresource = match &*target.subresource {
+            "" => None,
+            name => Some(facts.subresource(name).ok_or_else(Failure::unknown_resource)?),
+        };
+        let verb = exchange.attributes.verb;
+        let allowed = subresource.map_or(facts.verbs, |subresource| subresource.verbs);
+        let is_collection = target.name.is_empty();
+        // POST makes objects in a collection and sends things to subresources; PUT and PATCH need a name.
+        let fits = match verb {
+            Verb::Create => is_collection != subresource.is_some(),
+            Verb::Update | Verb::Patch => !is_collection,
+            _ => true,
+        };
+        let needs_namespace = facts.namespaced && matches!(verb, Verb::Create | Verb::DeleteCollection);
+        if !allowed.contains(&verb.name()) || !fits || (needs_namespace && namespace.is_none()) {
+            return Err(Failure::method_not_allowed());
+        }
+        let query = Query::parse(parts.uri.query().unwrap_or(""));
+        // The name of an old watch path is a selector, no path.
+        let name = if target.legacy_watch { "" } else { &target.name };
+        Ok(Self { app, exchange, parts, query, kind, namespace, name, subresource })
+    }
+
+    fn target(&self) -> registry::Target<'a> {
+        let subresource = self.subresource.map(|subresource| subresource.name);
+        registry::Target { namespace: self.namespace, name: self.name, subresource }
+    }
+
+    fn accepted(&self) -> Result<Accepted, Failure> {
+        let is_object = self.subresource.is_none_or(|subresource| subresource.of.is_none());
+        let offer = if is_object { Offer::Objects } else { Offer::Plain };
+        accept::negotiate(&self.parts.headers, self.query.get("pretty"), offer)
+    }
+
+    fn look(&self) -> Look<'_> {
+        let rows = RowObject::of_query(&self.query);
+        Look { request: &self.parts.headers, rows, now: self.app.clock.now() }
+    }
+
+    /// The circumstances of a write. `options` names them for error texts.
+    fn context(&self, options: &str) -> Result<Context, Failure> {
+        Ok(Context {
+            user: self.exchange.user.clone(),
+            dry_run: self.query.dry_run(options)?,
+            field_validation: self.query.field_validation(options)?,
+            field_manager: self.query.field_manager(&self.parts.headers, options)?,
+            warnings: self.exchange.warnings.clone(),
+        })
+    }
+
+    fn reply(&self, code: StatusCode, accepted: Accepted, object: &Object) -> Response {
+        object::object(code, accepted, self.kind, object, &self.look())
+    }
+
+    fn get(&self) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        let revision = self.query.get("resourceVersion").unwrap_or_default();
+        let object = self.app.registry.get(self.kind, self.target(), revision)?;
+        Ok(self.reply(StatusCode::OK, accepted, &object))
+    }
+
+    fn list(&self) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        let page = self.app.registry.list(self.kind, self.namespace, &self.query.list_options()?)?;
+        Ok(list::list(accepted, self.kind, page, &self.look()))
+    }
+
+    fn watch(&self, name: &str, legacy: bool) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        if accepted.encoding != Encoding::Json {
+            return Err(accept::not_acceptable());
+        }
+        let mut options = self.query.list_options()?;
+        if legacy && !name.is_empty() {
+            options.field_selector = format!("metadata.name={name}");
+        }
+        let timeout = self.query.integer("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
+        let timeout = timeout.filter(|seconds| *seconds > 0).map_or_else(usual_timeout, Duration::from_secs);
+        let gauge = self.app.measures.long_running.get_or_create(&Measures::request_labels(self.exchange)).clone();
+        Ok(watch::watch(Watching {
+            app: self.app.clone(),
+            kind: self.kind,
+            events: self.app.registry.watch(self.kind, self.namespace, &options)?,
+            form: accepted.form,
+            rows: RowObject::of_query(&self.query),
+            timeout: Box::pin(tokio::time::sleep(timeout)),
+            stop: Box::pin(self.app.stop.clone().cancelled_owned()),
+            counted: Counted::new(gauge),
+            columns_are_known: false,
+            is_over: false,
+        }))
+    }
+
+    async fn create(&self, body: Body) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        let context = self.context("CreateOptions")?;
+        let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
+        if self.subresource.is_some() {
+            let answer = self.app.registry.create_at(&context, self.kind, self.target(), json).await?;
+            return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
+        }
+        let object = self.app.registry.create(&context, self.kind, self.namespace, json).await?;
+        Ok(self.reply(StatusCode::CREATED, accepted, &object))
+    }
+
+    async fn update(&self, body: Body) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        let context = self.context("UpdateOptions")?;
+        let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
+        let written = self.app.registry.update(&context, self.kind, self.target(), json).await?;
+        Ok(self.written(accepted, &written))
+    }
+
+    async fn patch(&self, body: Body) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        let patch_type = body::patch_type(&self.parts.headers)?;
+        let context = self.context("PatchOptions")?;
+        let patch = body::read(body).await?;
+        let written = self.app.registry.patch(&context, self.kind, self.target(), patch_type, patch).await?;
+        Ok(self.written(accepted, &written))
+    }
+
+    fn written(&self, accepted: Accepted, written: &Written) -> Response {
+        let code = if written.created { StatusCode::CREATED } else { StatusCode::OK };
+        self.reply(code, accepted, &written.object)
+    }
+
+    async fn delete(&self, body: Body) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        let options = self.query.delete_options(body::delete_options(&self.parts.headers, body).await?)?;
+        let mut context = self.context("DeleteOptions")?;
+        context.dry_run = options.dry_run.is_some();
+        let deleted = self.app.registry.delete(&context, self.kind, self.target(), &options).await?;
+        match deleted {
+            Deleted::Object { object, pending } => {
+                let old_client_waits = pending && options.orphan_dependents == Some(false);
+                let code = if old_client_waits { StatusCode::ACCEPTED } else { StatusCode::OK };
+                Ok(self.reply(code, accepted, &object))
+            }
+            Deleted::Gone(object) => {
+                let accepted = accept::negotiate(&self.parts.headers, self.query.get("pretty"), Offer::Plain)?;
+                let status = gone(self.kind.facts(), &object);
+                Ok(object::document(StatusCode::OK, accepted, status, &self.parts.headers))
+            }
+        }
+    }
+
+    async fn delete_collection(&self, body: Body) -> Result<Response, Failure> {
+        let accepted = self.accepted()?;
+        let options = self.query.delete_options(body::delete_options(&self.parts.headers, body).await?)?;
+        let mut context = self.context("DeleteOptions")?;
+        context.dry_run = options.dry_run.is_some();
+        let list = self.query.list_options()?;
+        let page = self.app.registry.delete_collection(&context, self.kind, self.namespace, &list, &options).await?;
+        Ok(list::list(accepted, self.kind, page, &self.look()))
+    }
+}
+
+/// The namespace that the path gives to the registry, if the path fits the scope of the kind.
+fn namespace_of<'a>(facts: &Facts, target: &'a Target) -> Result<Option<&'a str>, Failure> {
+    let is_namespace_itself = target.resource == "namespaces" && target.group.is_empty();
+    match (&*target.namespace, facts.namespaced) {
+        ("", false) => Ok(None),
+        (_, false) if is_namespace_itself => Ok(None),
+        ("", true) if target.name.is_empty() => Ok(None),
+        (namespace, true) if !namespace.is_empty() => Ok(Some(namespace)),
+        _ => Err(Failure::unknown_resource()),
+    }
+}
+
+/// Half an hour to an hour, so that watches which began together do not end together.
+fn usual_timeout() -> Duration {
+    let random = std::hash::BuildHasher::hash_one(&std::hash::RandomState::new(), 0_u8);
+    Duration::from_secs(1800 + random % 1800)
+}
+
+/// The Status about an object that is no more.
+fn gone(facts: &Facts, object: &Object) -> Vec<u8> {
+    let text = |value: &str| (!value.is_empty()).then(|| value.to_owned());
+    let details = StatusDetails {
+        name: text(&object.meta.name),
+        group: text(facts.group),
+        kind: text(facts.plural),
+        uid: text(&object.meta.uid),
+        ..StatusDetails::default()
+    };
+    let status = Status { status: Some("Success".to_owned()), details: Some(details), ..Status::default() };
+    serde_json::to_vec(&status).expect("a Status is JSON")
+}

@@ -1,0 +1,121 @@
+//! Which path leads where.
+
+use std::sync::Arc;
+
+use api::failure::Failure;
+use axum::body::Body;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::extract::{Path, State};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Extension, Router};
+use http::header::CONTENT_TYPE;
+use http::request::Parts;
+use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
+use serde_json::json;
+
+use crate::http::app::App;
+use crate::http::content::accept::{self, Offer};
+use crate::http::exchange::Exchange;
+use crate::http::filters::Filters;
+use crate::http::path::ApiPath;
+use crate::http::query::Query;
+use crate::http::reply::failure::{failure, no_such_path};
+use crate::http::reply::object;
+use crate::http::{resource, version};
+
+/// Everything the server answers, behind the filters. What lies below `/api` and `/apis` is found by the fallback:
+/// there the kind list decides, not the routes.
+pub fn router(app: Arc<App>) -> Router {
+    let filters = Filters { app: app.clone() };
+    Router::new()
+        .route("/", get(root))
+        .route("/version", get(version))
+        .route("/version/", get(version))
+        .route("/metrics", get(metrics))
+        .route("/openapi/v3", get(openapi_index))
+        .route("/openapi/v3/", get(openapi_index))
+        .route("/openapi/v3/{*path}", get(openapi_document))
+        .route("/skiff/v1/nodes/{name}/tunnel", get(tunnel))
+        .route("/healthz", get(health))
+        .route("/healthz/{check}", get(health))
+        .route("/livez", get(health))
+        .route("/livez/{check}", get(health))
+        .route("/readyz", get(health))
+        .route("/readyz/{check}", get(health))
+        .fallback(api)
+        .with_state(app)
+        .layer(filters)
+}
+
+const PATHS: [&str; 9] =
+    ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"];
+
+async fn root(headers: HeaderMap, uri: Uri) -> Response {
+    document(&headers, &uri, &json!({"paths": PATHS}))
+}
+
+async fn version(headers: HeaderMap, uri: Uri) -> Response {
+    document(&headers, &uri, &version::info())
+}
+
+fn document(headers: &HeaderMap, uri: &Uri, document: &serde_json::Value) -> Response {
+    let query = Query::parse(uri.query().unwrap_or(""));
+    match accept::negotiate(headers, query.get("pretty"), Offer::Plain) {
+        Ok(accepted) => object::document(StatusCode::OK, accepted, document.to_string(), headers),
+        Err(refusal) => failure(&refusal),
+    }
+}
+
+async fn metrics(State(app): State<Arc<App>>) -> Response {
+    let mut response = Response::new(Body::from(app.metrics.encode()));
+    let media_type = HeaderValue::from_static("application/openmetrics-text; version=1.0.0; charset=utf-8");
+    response.headers_mut().insert(CONTENT_TYPE, media_type);
+    response
+}
+
+async fn health(State(app): State<Arc<App>>, uri: Uri) -> Response {
+    app.health.answer(uri.path(), &Query::parse(uri.query().unwrap_or("")))
+}
+
+async fn openapi_index(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    app.openapi.index(&headers)
+}
+
+async fn openapi_document(
+    State(app): State<Arc<App>>,
+    Path(path): Path<String>,
+    headers: HeaderMap,
+    uri: Uri,
+) -> Response {
+    app.openapi.document(&path, &headers, &Query::parse(uri.query().unwrap_or("")))
+}
+
+/// The agent of a node opens the way back to itself. That the node may do so for itself alone is for authorization.
+async fn tunnel(State(app): State<Arc<App>>, Path(node): Path<String>, upgrade: WebSocketUpgrade) -> Response {
+    upgrade.on_upgrade(async move |socket| app.tunnels.attach_web_socket(&node, socket).await)
+}
+
+/// Everything below `/api` and `/apis`, and what is nowhere.
+async fn api(
+    State(app): State<Arc<App>>,
+    Extension(exchange): Extension<Arc<Exchange>>,
+    request: Request<Body>,
+) -> Response {
+    let answer = match &exchange.place {
+        ApiPath::Unknown => return no_such_path(),
+        ApiPath::Resource(target) => resource::serve(&app, &exchange, target, request).await,
+        place => {
+            let (parts, _) = request.into_parts();
+            discovery(&app, place, &parts)
+        }
+    };
+    answer.unwrap_or_else(|refusal| failure(&refusal)).into_response()
+}
+
+fn discovery(app: &App, place: &ApiPath, request: &Parts) -> Result<Response, Failure> {
+    if request.method != Method::GET {
+        return Err(Failure::method_not_allowed());
+    }
+    app.discovery.answer(place, &request.headers, &Query::parse(request.uri.query().unwrap_or("")))
+}
