@@ -1,6 +1,6 @@
 //! Finds arrows that the map does not have: between crates, between the rooms of one, and to what is reserved.
 
-use super::map::{Place, Reserved};
+use super::map::{House, Place, Reserved};
 use super::paths::Source;
 
 /// One crate of the workspace, as its `Cargo.toml` and sources tell.
@@ -62,18 +62,23 @@ pub fn between_crates(crates: &[Crate], map: &[Place], without: &[(&str, &[&str]
     wrong
 }
 
-/// Paths from one room of a crate into another that the map does not grant.
-pub fn between_rooms(one: &Crate, rooms: &[Place]) -> Vec<String> {
+/// Paths from one room of a crate into another that do not run down, or that are closed.
+pub fn between_rooms(one: &Crate, house: &House) -> Vec<String> {
+    let floor = |room: &str| house.floors.iter().position(|rooms| rooms.contains(&room));
     let mut wrong = Vec::new();
     for file in used_files(one) {
         let Some(own) = file.module.first() else { continue };
-        let Some(room) = rooms.iter().find(|room| room.name == own) else {
+        let Some(own_floor) = floor(own) else {
             wrong.push(format!("{}: the room {own} is not on the map", file.path));
             continue;
         };
         for path in &file.source.paths {
             let [root, other, ..] = path.as_slice() else { continue };
-            if (root == "crate" || *root == one.name) && other != own && !grants(room, &path[1..]) {
+            if (root != "crate" && *root != one.name) || other == own {
+                continue;
+            }
+            let runs_down = floor(other).is_some_and(|other_floor| other_floor > own_floor);
+            if !runs_down || is_closed(house, own, &path[1..]) {
                 wrong.push(format!("{}: {own} names {}", file.path, path.join("::")));
             }
         }
@@ -81,10 +86,10 @@ pub fn between_rooms(one: &Crate, rooms: &[Place]) -> Vec<String> {
     wrong
 }
 
-/// A room may be granted whole, or one module of it.
-fn grants(room: &Place, path: &[String]) -> bool {
+fn is_closed(house: &House, own: &str, path: &[String]) -> bool {
     let path = path.join("::");
-    room.may_name.iter().any(|granted| path == *granted || path.starts_with(&format!("{granted}::")))
+    let below = |place: &str| path == place || path.starts_with(&format!("{place}::"));
+    house.closed.iter().any(|(from, to, but)| *from == own && below(to) && (but.is_empty() || !below(but)))
 }
 
 /// Paths that are reserved to other places.
@@ -103,9 +108,9 @@ pub fn reserved(one: &Crate, rules: &[Reserved]) -> Vec<String> {
     wrong
 }
 
-/// `sled::` is meant at the start; a name that begins with a small letter or a type's also after other words.
+/// `sled::` stands for all that begins so; another name for itself, also after other words.
 fn names(path: &str, rule: &str) -> bool {
-    path.starts_with(rule) || (!rule.ends_with("::") && (path.ends_with(&format!("::{rule}"))))
+    if rule.ends_with("::") { path.starts_with(rule) } else { path == rule || path.ends_with(&format!("::{rule}")) }
 }
 
 /// The files that are in the program: those for tests only are left out.
@@ -129,8 +134,8 @@ mod tests {
         Crate { name: name.to_owned(), dependencies: Vec::new(), files: files.collect() }
     }
 
-    fn rooms(name: &str) -> &'static [Place] {
-        map::ROOMS.iter().find(|(of, _)| *of == name).unwrap().1
+    fn house(name: &str) -> &'static House {
+        map::HOUSES.iter().find(|house| house.name == name).unwrap()
     }
 
     #[test]
@@ -183,7 +188,7 @@ mod tests {
             (&["attic"], ""),
         ];
         assert_eq!(
-            between_rooms(&made_up("apiserver", files), rooms("apiserver")),
+            between_rooms(&made_up("apiserver", files), house("apiserver")),
             [
                 "http/routes.rs: http names crate::storage::Storage",
                 "storage/sled.rs: storage names apiserver::http::g",
@@ -194,10 +199,19 @@ mod tests {
     }
 
     #[test]
-    fn a_module_of_a_room_may_be_granted_alone() {
-        let files: &[(&[&str], &str)] = &[(&["a"], "use crate::b::{value::Value, value, valued::Other};")];
-        let rooms = [Place { name: "a", may_name: &["b::value"] }];
-        assert_eq!(between_rooms(&made_up("x", files), &rooms), ["a.rs: a names crate::b::valued::Other"]);
+    fn a_way_down_may_be_closed_but_for_one_module() {
+        let files: &[(&[&str], &str)] = &[
+            (&["a"], "use crate::b::{value::Value, value, valued::Other}; use crate::c;"),
+            (&["b"], "use crate::b::d;"),
+        ];
+        let house = House { name: "x", floors: &[&["a"], &["b", "c"]], closed: &[("a", "b", "b::value")] };
+        assert_eq!(between_rooms(&made_up("x", files), &house), ["a.rs: a names crate::b::valued::Other"]);
+    }
+
+    #[test]
+    fn neighbours_on_a_floor_do_not_know_each_other() {
+        let files: &[(&[&str], &str)] = &[(&["kinds"], "use crate::admission::Check;")];
+        assert_eq!(between_rooms(&made_up("apiserver", files), house("apiserver")).len(), 1);
     }
 
     #[test]
@@ -206,7 +220,7 @@ mod tests {
             (&["storage"], "#[cfg(test)] mod contract; #[cfg(test)] mod tests { use crate::http::Server; }"),
             (&["storage", "contract"], "use crate::registry::Registry;"),
         ];
-        assert_eq!(between_rooms(&made_up("apiserver", files), rooms("apiserver")), Vec::<String>::new());
+        assert_eq!(between_rooms(&made_up("apiserver", files), house("apiserver")), Vec::<String>::new());
     }
 
     #[test]
@@ -215,7 +229,7 @@ mod tests {
             (&["storage", "sled"], "use sled::Db;"),
             (
                 &["registry"],
-                "use sled::Tree; fn f() { tokio::spawn(g()); jiff::Timestamp::now(); Timestamp::now(); respawn::spawn() }",
+                "use sled::Tree; fn f() { tokio::spawn(g()); jiff::Timestamp::now(); Timestamp::now(); respawn::spawn(); tokio::task::spawn_blocking(g) }",
             ),
         ];
         let wrong = reserved(&made_up("apiserver", files), map::RESERVED);

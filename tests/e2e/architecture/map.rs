@@ -1,6 +1,6 @@
 //! The map of the house: who may know whom, as ARCHITECTURE.md draws it.
 
-/// What a crate or a room of one may name.
+/// A crate, and which others of ours it may depend on.
 pub struct Place {
     pub name: &'static str,
     pub may_name: &'static [&'static str],
@@ -8,6 +8,15 @@ pub struct Place {
 
 const fn place(name: &'static str, may_name: &'static [&'static str]) -> Place {
     Place { name, may_name }
+}
+
+/// The rooms of a crate: its modules at the root. The root itself only lists them.
+pub struct House {
+    pub name: &'static str,
+    /// From top to bottom. A room may name those of lower floors, and none of its own.
+    pub floors: &'static [&'static [&'static str]],
+    /// Arrows downwards that are not wanted, with the module that is granted all the same, or nothing.
+    pub closed: &'static [(&'static str, &'static str, &'static str)],
 }
 
 /// The crates, and which others of ours each may depend on.
@@ -34,33 +43,32 @@ pub const WITHOUT: &[(&str, &[&str])] = &[
     ("nodeagent", &["sled"]),
 ];
 
-/// The rooms of a crate, its modules at the root, and which others each may name. The root itself only lists them.
-pub const ROOMS: &[(&str, &[Place])] = &[
-    (
-        "apiserver",
-        &[
-            place("http", &["registry", "kinds", "context", "storage::object"]),
-            place("registry", &["kinds", "admission", "storage", "context"]),
-            place("kinds", &["context"]),
-            place("admission", &["context"]),
-            place("storage", &[]),
-            place("context", &[]),
+pub const HOUSES: &[House] = &[
+    House {
+        name: "apiserver",
+        floors: &[&["http"], &["registry"], &["kinds", "admission", "storage"], &["context"]],
+        closed: &[("http", "storage", "storage::object"), ("http", "admission", "")],
+    },
+    House {
+        name: "controller",
+        floors: &[
+            &["manager"],
+            &["controllers"],
+            &["context"],
+            &["worker", "ownership", "expectations"],
+            &["events"],
+            &["caches", "queue"],
+            &["cluster"],
+            &["kinds"],
+            &["measure", "options"],
         ],
-    ),
-    ("controller", &[place("manager", &["controllers"]), place("controllers", &[])]),
-    (
-        "nodeagent",
-        &[
-            place("agent", &["events", "node", "pods", "proxy", "runtime", "volumes"]),
-            place("node", &["runtime", "watching"]),
-            place("pods", &["events", "runtime", "volumes", "watching"]),
-            place("events", &[]),
-            place("watching", &[]),
-            place("runtime", &[]),
-            place("volumes", &[]),
-            place("proxy", &[]),
-        ],
-    ),
+        closed: &[],
+    },
+    House {
+        name: "nodeagent",
+        floors: &[&["agent"], &["pods", "proxy", "node"], &["runtime", "volumes"], &["events", "watching"]],
+        closed: &[("proxy", "runtime", ""), ("proxy", "volumes", "")],
+    },
 ];
 
 /// Names that belong to some places only: a crate, or a crate and a room.

@@ -3,6 +3,7 @@
 mod arrows;
 mod files;
 mod lexer;
+mod links;
 mod map;
 mod paths;
 mod reasons;
@@ -22,7 +23,7 @@ fn crates_depend_only_downwards() {
 #[test]
 fn rooms_of_a_crate_name_only_those_below() {
     let crates = crates();
-    assert_none(map::ROOMS.iter().flat_map(|(name, rooms)| arrows::between_rooms(find(&crates, name), rooms)));
+    assert_none(map::HOUSES.iter().flat_map(|house| arrows::between_rooms(find(&crates, house.name), house)));
 }
 
 #[test]
@@ -41,6 +42,16 @@ fn files_are_short_and_say_what_they_are_for() {
 #[test]
 fn no_text_names_a_place_of_one_machine() {
     assert_none(texts().iter().flat_map(|(path, text)| files::text(path, text)));
+}
+
+#[test]
+fn every_link_leads_somewhere() {
+    let pages = texts().into_iter().filter(|(path, _)| path.ends_with(".md"));
+    assert_none(pages.flat_map(|(path, text)| {
+        let folder = root().join(&path).parent().expect("a page lies in a folder").to_path_buf();
+        let dead = links::targets(&text).into_iter().filter(move |target| !folder.join(target).exists());
+        dead.map(move |target| format!("{path} links to {target}, which is not there")).collect::<Vec<_>>()
+    }));
 }
 
 #[test]
