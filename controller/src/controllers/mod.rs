@@ -1,5 +1,6 @@
 //! The list of controllers. To add one: its file, and its line here.
 
+mod deployment;
 mod replica_set;
 
 use crate::context::Context;
@@ -10,4 +11,7 @@ pub struct Controller {
     pub start: fn(&Context),
 }
 
-pub const CONTROLLERS: &[Controller] = &[Controller { name: "replicaset", start: replica_set::start }];
+pub const CONTROLLERS: &[Controller] = &[
+    Controller { name: "deployment", start: deployment::start },
+    Controller { name: "replicaset", start: replica_set::start },
+];

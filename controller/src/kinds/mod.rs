@@ -4,6 +4,7 @@
 
 pub mod bare;
 pub mod condition;
+pub mod deployment;
 pub mod kind;
 pub mod meta;
 pub mod pairs;
