@@ -236,7 +236,7 @@ impl Drop for Skiff {
 }
 
 /// A port on this machine that nothing listens on.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").expect("this machine has a free port");
     listener.local_addr().expect("a bound socket has an address")
 }

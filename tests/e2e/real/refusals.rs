@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 
 use tests::account::Account;
-use tests::skiff::Skiff;
+use tests::skiff::{Skiff, free_address};
 use tests::terminal::{Client, Terminal};
 
 /// Just over the 3 MiB that a body may have.
@@ -57,7 +57,7 @@ fn bad_requests(skiff: &Skiff, terminal: &Terminal) {
 fn a_second_server_on_the_same_folder_is_refused() {
     let mut skiff = Skiff::up(Account::Ordinary, &[]);
     let data = skiff.data_dir().display().to_string();
-    let said = refused(&skiff, &format!("--data-dir {data} --listen 127.0.0.1:{}", free_port()));
+    let said = refused(&skiff, &format!("--data-dir {data} --listen {}", free_address()));
     assert!(said.contains(&data), "the folder is not named: {said}");
     skiff.terminal(Client::Kubectl).ok("kubectl get nodes");
     skiff.stop();
@@ -80,7 +80,7 @@ fn a_foreign_folder_is_refused_and_left_as_it_is() {
     std::fs::create_dir(&place).expect("make a folder in one's own");
     std::fs::write(place.join("letter.txt"), "dear").expect("write a letter");
     Account::Ordinary.own(&place);
-    let said = refused(&skiff, &format!("--data-dir {} --listen 127.0.0.1:{}", place.display(), free_port()));
+    let said = refused(&skiff, &format!("--data-dir {} --listen {}", place.display(), free_address()));
     assert!(said.contains(&place.display().to_string()), "the folder is not named: {said}");
     assert_eq!(std::fs::read_dir(&place).expect("it is there still").count(), 1, "something was put into it");
 }
@@ -92,7 +92,7 @@ fn a_damaged_store_is_refused_with_what_to_do() {
     let damaged = damage(&skiff.data_dir().join("store"));
     assert!(damaged > 0, "there is nothing to damage");
     let data = skiff.data_dir().display().to_string();
-    let said = refused(&skiff, &format!("--data-dir {data} --listen 127.0.0.1:{}", free_port()));
+    let said = refused(&skiff, &format!("--data-dir {data} --listen {}", free_address()));
     assert!(said.contains(&data), "the folder is not named: {said}");
     skiff.assert_no_strays();
 }
@@ -122,9 +122,4 @@ fn damage(folder: &std::path::Path) -> usize {
         }
     }
     count
-}
-
-fn free_port() -> u16 {
-    let listener = TcpListener::bind("127.0.0.1:0").expect("this machine has a free port");
-    listener.local_addr().expect("a bound socket has an address").port()
 }
