@@ -8,6 +8,7 @@ mod fake_api;
 mod life_tests;
 pub mod node;
 pub mod pods;
+pub mod proxy;
 pub mod runtime;
 mod watching;
 
