@@ -8,7 +8,6 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use crate::context::{User, Warnings};
-use crate::http::filters::in_flight::Place;
 use crate::http::path::{self, ApiPath, Target};
 use crate::http::query::Query;
 use crate::kinds::erased::KindRef;
@@ -73,6 +72,9 @@ pub struct Attributes {
     pub path: String,
 }
 
+/// Below this, agents open the ways back to their nodes.
+pub const TUNNELS: &str = "/skiff/v1/nodes/";
+
 /// A request, as filters and handlers see it.
 pub struct Exchange {
     pub attributes: Attributes,
@@ -82,7 +84,6 @@ pub struct Exchange {
     pub user: Arc<User>,
     pub started: Instant,
     pub warnings: Warnings,
-    pub place_in_flight: Option<Place>,
 }
 
 impl Exchange {
@@ -101,16 +102,15 @@ impl Exchange {
             user: Arc::default(),
             started: Instant::now(),
             warnings: Warnings::default(),
-            place_in_flight: None,
         }
     }
 
     /// Whether the answer may take as long as the client likes.
     pub fn is_long_running(&self) -> bool {
-        let target = self.attributes.target.as_ref();
-        self.attributes.verb == Verb::Watch
-            || target.is_some_and(|target| target.subresource == "log")
-            || self.attributes.path.ends_with("/tunnel")
+        match &self.attributes.target {
+            Some(target) => self.attributes.verb == Verb::Watch || target.subresource == "log",
+            None => self.attributes.path.starts_with(TUNNELS),
+        }
     }
 }
 

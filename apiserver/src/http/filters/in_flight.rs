@@ -1,19 +1,20 @@
-//! Bounds how many requests are worked on at the same time.
+//! Bounds how many requests are worked on at the same time. Others wait for their turn, within their deadline.
 
-use std::sync::Arc;
+use std::future::Future;
 
 use api::failure::{Failure, Reason};
-use http::request::Parts;
+use axum::response::Response;
 use prometheus_client::metrics::gauge::Gauge;
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::Semaphore;
 
-use crate::http::app::App;
 use crate::http::exchange::Exchange;
-use crate::http::filters::filter::Filter;
 use crate::http::measures::{Measures, SortLabels};
+use crate::http::reply::failure;
 
-const READS: usize = 800;
-const WRITES: usize = 400;
+const READS: usize = 400;
+const WRITES: usize = 200;
+/// Beyond this, waiting is no service to anybody.
+const MOST_WAITING: i64 = 10_000;
 
 /// How many more reads and writes may begin.
 pub struct InFlight {
@@ -22,46 +23,53 @@ pub struct InFlight {
 }
 
 struct Sort {
-    free: Arc<Semaphore>,
-    gauge: Gauge,
+    free: Semaphore,
+    /// Those that wait or are worked on.
+    present: Gauge,
+    limit: i64,
 }
 
 impl InFlight {
     pub fn new(measures: &Measures) -> Self {
-        let sort = |request_kind, count| Sort {
-            free: Arc::new(Semaphore::new(count)),
-            gauge: measures.in_flight.get_or_create(&SortLabels { request_kind }).clone(),
+        let sort = |request_kind, count: usize| Sort {
+            free: Semaphore::new(count),
+            present: measures.in_flight.get_or_create(&SortLabels { request_kind }).clone(),
+            limit: count as i64 + MOST_WAITING,
         };
         Self { reads: sort("readOnly", READS), writes: sort("mutating", WRITES) }
     }
-}
 
-/// A place among those that are worked on, given back when it is dropped, also if the client hangs up.
-pub struct Place {
-    _permit: OwnedSemaphorePermit,
-    gauge: Gauge,
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.gauge.dec();
+    /// Lets the answer begin when it is its turn.
+    pub async fn admit(&self, exchange: &Exchange, answer: impl Future<Output = Response>) -> Response {
+        // Watches cost nothing while they wait: the number of connections and streams bounds them.
+        if exchange.is_long_running() {
+            return answer.await;
+        }
+        let sort = if exchange.attributes.verb.is_read() { &self.reads } else { &self.writes };
+        let _present = Present::new(&sort.present);
+        if sort.present.get() > sort.limit {
+            return failure::failure(&too_many());
+        }
+        match sort.free.acquire().await {
+            Ok(_permit) => answer.await,
+            Err(_) => failure::failure(&too_many()),
+        }
     }
 }
 
-pub struct LimitInFlight;
+/// A request in the count, also if its client hangs up.
+struct Present<'a>(&'a Gauge);
 
-impl Filter for LimitInFlight {
-    fn before(&self, app: &App, exchange: &mut Exchange, _: &Parts) -> Result<(), Failure> {
-        // Watches cost nothing while they wait: the number of connections and streams bounds them.
-        if exchange.is_long_running() {
-            return Ok(());
-        }
-        let verb = exchange.attributes.verb;
-        let sort = if verb.is_read() { &app.in_flight.reads } else { &app.in_flight.writes };
-        let permit = sort.free.clone().try_acquire_owned().map_err(|_| too_many())?;
-        sort.gauge.inc();
-        exchange.place_in_flight = Some(Place { _permit: permit, gauge: sort.gauge.clone() });
-        Ok(())
+impl<'a> Present<'a> {
+    fn new(gauge: &'a Gauge) -> Self {
+        gauge.inc();
+        Self(gauge)
+    }
+}
+
+impl Drop for Present<'_> {
+    fn drop(&mut self) {
+        self.0.dec();
     }
 }
 

@@ -29,11 +29,10 @@ use crate::http::filters::filter::Filter;
 use crate::http::reply::failure;
 
 /// The filters, in the order in which a request meets them. An answer meets them in the reverse order.
-const FILTERS: [&dyn Filter; 8] = [
+const FILTERS: [&dyn Filter; 7] = [
     &request_id::RequestId,
     &headers::Headers,
     &measure::Measure,
-    &in_flight::LimitInFlight,
     &body_limit::BodyLimit,
     &authentication::Authenticate,
     &authorization::Authorize,
@@ -103,7 +102,8 @@ where
         None => {
             parts.extensions.insert(exchange.clone());
             let answer = inner.oneshot(Request::from_parts(parts, body));
-            trace::spanned(&exchange, deadline::within(&exchange, panic_guard::guarded(answer))).await
+            let answer = app.in_flight.admit(&exchange, panic_guard::guarded(answer));
+            trace::spanned(&exchange, deadline::within(&exchange, answer)).await
         }
     };
     for filter in FILTERS[..passed].iter().rev() {
