@@ -21,3 +21,6 @@ pub mod server;
 pub mod tls;
 pub mod tunnel;
 pub mod version;
+
+#[cfg(test)]
+mod tests;

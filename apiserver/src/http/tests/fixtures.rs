@@ -1,0 +1,117 @@
+//! A server, certificates and clients for tests.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::response::Response;
+use http::Request;
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use lifecycle::clock::Clock;
+use lifecycle::metrics::Metrics;
+use lifecycle::tasks::Tasks;
+use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
+use rustls::{ClientConfig, RootCertStore};
+use serde_json::Value;
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tower::ServiceExt;
+
+use crate::context::User;
+use crate::http::server::Server;
+use crate::http::tls::{Tls, TlsFiles};
+use crate::registry::Registry;
+
+pub fn server(tasks: &Tasks) -> Server {
+    Server::new(Registry {}, Clock::tokio(), &Metrics::new(), tasks)
+}
+
+pub fn admin() -> User {
+    User::new("admin", &["system:masters"])
+}
+
+/// Asks as this user; a body is JSON.
+pub async fn ask(server: &Server, user: User, method: &str, path: &str, body: &str) -> Response {
+    let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    server.in_process(user).oneshot(request).await.unwrap()
+}
+
+/// The code and the JSON of an answer.
+pub async fn told(response: Response) -> (u16, Value) {
+    let code = response.status().as_u16();
+    let bytes = response.into_body().collect().await.unwrap().to_bytes();
+    let value = serde_json::from_slice(&bytes);
+    (code, value.unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+/// An authority, and what it signed.
+pub struct Keys {
+    authority: String,
+    issuer: Issuer<'static, KeyPair>,
+}
+
+impl Keys {
+    pub fn new() -> Self {
+        let mut params = CertificateParams::new(Vec::new()).unwrap();
+        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        let key = KeyPair::generate().unwrap();
+        let authority = params.self_signed(&key).unwrap().pem();
+        Self { authority, issuer: Issuer::new(params, key) }
+    }
+
+    fn sign(&self, params: CertificateParams) -> (String, String) {
+        let key = KeyPair::generate().unwrap();
+        (params.signed_by(&key, &self.issuer).unwrap().pem(), key.serialize_pem())
+    }
+
+    pub fn tls(&self) -> Tls {
+        let (certificate, key) = self.sign(CertificateParams::new(vec!["localhost".to_owned()]).unwrap());
+        let files = TlsFiles { certificate: &certificate, key: &key, client_authorities: &self.authority };
+        Tls::new(&files).unwrap()
+    }
+
+    /// A client's side of TLS; `user` and `group` are what its certificate says.
+    pub fn client(&self, user: Option<(&str, &str)>, protocol: &[u8]) -> ClientConfig {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_slice(self.authority.as_bytes()).unwrap()).unwrap();
+        let provider = Arc::new(rustls::crypto::ring::default_provider());
+        let builder = ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions().unwrap();
+        let builder = builder.with_root_certificates(roots);
+        let mut config = match user {
+            None => builder.with_no_client_auth(),
+            Some((name, group)) => {
+                let mut params = CertificateParams::new(Vec::new()).unwrap();
+                params.distinguished_name.push(DnType::CommonName, name);
+                params.distinguished_name.push(DnType::OrganizationName, group);
+                let (certificate, key) = self.sign(params);
+                let chain = vec![CertificateDer::from_pem_slice(certificate.as_bytes()).unwrap()];
+                builder.with_client_auth_cert(chain, PrivateKeyDer::from_pem_slice(key.as_bytes()).unwrap()).unwrap()
+            }
+        };
+        config.alpn_protocols = vec![protocol.to_vec()];
+        config
+    }
+}
+
+pub async fn connect(address: SocketAddr, config: ClientConfig) -> tokio_rustls::client::TlsStream<TcpStream> {
+    let stream = TcpStream::connect(address).await.unwrap();
+    let name = ServerName::try_from("localhost").unwrap();
+    TlsConnector::from(Arc::new(config)).connect(name, stream).await.unwrap()
+}
+
+/// An HTTP/2 client over a connection, which runs as one of the tasks.
+pub async fn http2(address: SocketAddr, config: ClientConfig, tasks: &Tasks) -> SendRequest<Body> {
+    let stream = TokioIo::new(connect(address, config).await);
+    let (sender, connection) = hyper::client::conn::http2::handshake(TokioExecutor::new(), stream).await.unwrap();
+    tasks.spawn_until_stop("client", async move { drop(connection.await) });
+    sender
+}
+
+pub fn get(path: &str) -> Request<Body> {
+    Request::get(format!("https://localhost{path}")).body(Body::empty()).unwrap()
+}

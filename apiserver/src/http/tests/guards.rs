@@ -1,0 +1,129 @@
+//! Filters, seen from outside.
+
+use axum::body::Body;
+use http::Request;
+use lifecycle::tasks::Tasks;
+use tower::ServiceExt;
+
+use super::fixtures::{admin, ask, server, told};
+use crate::context::User;
+
+#[tokio::test]
+async fn a_socket_without_identity_sees_only_health_and_version() {
+    let server = server(&Tasks::new());
+    for (path, code) in [("/livez/ping", 200), ("/version", 200), ("/", 401), ("/api/v1/pods", 401), ("/x", 401)] {
+        let request = Request::get(path).body(Body::empty()).unwrap();
+        let (got, body) = told(server.router().oneshot(request).await.unwrap()).await;
+        assert_eq!(got, code, "{path}");
+        if code == 401 {
+            assert_eq!(
+                (body["reason"].as_str(), body["message"].as_str()),
+                (Some("Unauthorized"), Some("Unauthorized"))
+            );
+        }
+    }
+    let request = Request::get("/version").header("authorization", "Bearer x").body(Body::empty()).unwrap();
+    assert_eq!(told(server.router().oneshot(request).await.unwrap()).await.0, 401);
+}
+
+#[tokio::test]
+async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
+    let server = server(&Tasks::new());
+    let (code, body) = told(ask(&server, admin(), "GET", "/nowhere", "").await).await;
+    assert_eq!((code, body.as_str()), (404, Some("404 page not found\n")));
+    for path in
+        ["/api/v1/nothing", "/apis/apps/v9/deployments", "/apis/nobody", "/api/v1/pods/p", "/api/v1/namespaces/d/nodes"]
+    {
+        let (code, body) = told(ask(&server, admin(), "GET", path, "").await).await;
+        assert_eq!((code, body["kind"].as_str()), (404, Some("Status")), "{path}");
+        assert_eq!(body["message"], "the server could not find the requested resource");
+    }
+    for (method, path) in [
+        ("POST", "/api/v1/pods"),
+        ("DELETE", "/api/v1/pods"),
+        ("PUT", "/api/v1/namespaces/d/pods"),
+        ("POST", "/api/v1/namespaces/d/pods/p"),
+        ("DELETE", "/api/v1/namespaces/d/pods/p/log"),
+        ("DELETE", "/api/v1/namespaces"),
+        ("OPTIONS", "/api/v1/nodes"),
+        ("POST", "/api"),
+    ] {
+        let (code, body) = told(ask(&server, admin(), method, path, "{}").await).await;
+        assert_eq!((code, body["reason"].as_str()), (405, Some("MethodNotAllowed")), "{method} {path}");
+    }
+}
+
+#[tokio::test]
+async fn a_body_that_announces_too_much_is_refused_before_it_is_read() {
+    let server = server(&Tasks::new());
+    let request = Request::post("/api/v1/namespaces/d/pods").header("content-length", "4000000");
+    let request = request.body(Body::empty()).unwrap();
+    let (code, body) = told(server.in_process(admin()).oneshot(request).await.unwrap()).await;
+    assert_eq!((code, body["reason"].as_str()), (413, Some("RequestEntityTooLarge")));
+}
+
+#[tokio::test]
+async fn a_node_writes_what_is_its_own_and_nothing_else() {
+    let server = server(&Tasks::new());
+    let node = || User::new("system:node:a", &["system:nodes"]);
+    for (method, path, allowed) in [
+        ("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Da", true),
+        ("GET", "/apis/discovery.k8s.io/v1/endpointslices", true),
+        ("GET", "/api/v1/secrets", false),
+        ("GET", "/apis/apps/v1/deployments", false),
+        ("PATCH", "/api/v1/nodes/a/status", true),
+        ("PATCH", "/api/v1/nodes/b/status", false),
+        ("DELETE", "/api/v1/nodes/b", false),
+        ("PUT", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/a", true),
+        ("PUT", "/apis/coordination.k8s.io/v1/namespaces/kube-node-lease/leases/b", false),
+        ("PUT", "/apis/coordination.k8s.io/v1/namespaces/default/leases/a", false),
+        ("POST", "/api/v1/namespaces/d/events", true),
+        ("POST", "/api/v1/namespaces/d/pods/p/binding", false),
+        ("PUT", "/api/v1/namespaces/d/services/s", false),
+        ("GET", "/metrics", false),
+    ] {
+        let (code, body) = told(ask(&server, node(), method, path, "{}").await).await;
+        assert_eq!(code != 403, allowed, "{method} {path}: {body}");
+    }
+}
+
+#[tokio::test]
+async fn every_answer_has_its_headers() {
+    let server = server(&Tasks::new());
+    let response = ask(&server, admin(), "GET", "/api/v1/nothing", "").await;
+    let headers = response.headers();
+    assert_eq!(headers["cache-control"], "no-cache, private");
+    assert_eq!(headers["x-content-type-options"], "nosniff");
+    assert!(headers.contains_key("x-kubernetes-pf-flowschema-uid") && headers["audit-id"].len() == 36);
+    let request = Request::get("/version").header("audit-id", "mine").body(Body::empty()).unwrap();
+    let response = server.router().oneshot(request).await.unwrap();
+    assert_eq!(response.headers()["audit-id"], "mine");
+}
+
+#[tokio::test]
+async fn discovery_is_known_again_by_its_tag() {
+    let server = server(&Tasks::new());
+    let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
+    for path in ["/api", "/apis"] {
+        let request = || Request::get(path).header("accept", accept);
+        let response = server.in_process(admin()).oneshot(request().body(Body::empty()).unwrap()).await.unwrap();
+        let expected = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList";
+        assert_eq!(response.headers()["content-type"], expected);
+        assert_eq!(
+            (&response.headers()["vary"], &response.headers()["cache-control"]),
+            (&"Accept".parse().unwrap(), &"public".parse().unwrap())
+        );
+        let tag = response.headers()["etag"].clone();
+        let again = request().header("if-none-match", tag).body(Body::empty()).unwrap();
+        assert_eq!(server.in_process(admin()).oneshot(again).await.unwrap().status().as_u16(), 304);
+    }
+}
+
+#[tokio::test]
+async fn requests_are_counted() {
+    let server = server(&Tasks::new());
+    ask(&server, admin(), "GET", "/api/v1/nothing", "").await;
+    let (_, text) = told(ask(&server, admin(), "GET", "/metrics", "").await).await;
+    let text = text.as_str().unwrap();
+    assert!(text.contains("apiserver_request_total{verb=\"LIST\"") && text.contains("code=\"404\"} 1"), "{text}");
+}

@@ -1,0 +1,5 @@
+//! The server as its clients meet it: through its router, and through a socket with TLS.
+
+mod fixtures;
+mod guards;
+mod tls;
