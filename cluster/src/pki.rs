@@ -128,6 +128,14 @@ fn set_lifetime(params: &mut CertificateParams) {
     params.not_after = date_time_ymd(NOT_AFTER.0, NOT_AFTER.1, NOT_AFTER.2);
 }
 
+/// The PEM form of a certificate.
+pub fn certificate_pem(der: &[u8]) -> String {
+    use base64::Engine;
+    let text = base64::engine::general_purpose::STANDARD.encode(der);
+    let lines: Vec<&str> = text.as_bytes().chunks(64).filter_map(|line| std::str::from_utf8(line).ok()).collect();
+    format!("-----BEGIN CERTIFICATE-----\n{}\n-----END CERTIFICATE-----\n", lines.join("\n"))
+}
+
 /// Writes a file that only its owner can read: whole or not at all, also when the power is cut.
 pub fn write_private(path: &Path, text: &str) -> Result<()> {
     let mut temporary = path.as_os_str().to_owned();

@@ -1,0 +1,58 @@
+//! A node of a cluster in this process.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use k8s_openapi::api::core::v1::Node;
+use kube::runtime::wait::await_condition;
+use kube::{Api, Client};
+use lifecycle::clock::Clock;
+use lifecycle::metrics::Metrics;
+use lifecycle::tasks::Tasks;
+use nodeagent::{Agent, RuntimeKind};
+
+use crate::api_server::ApiServer;
+use crate::paths::DataDir;
+use crate::pki::Subject;
+
+/// Which node, and what it runs pods with.
+pub struct Setting<'a> {
+    /// From 1 on; addresses and names follow from it.
+    pub number: u8,
+    pub data_dir: &'a DataDir,
+    pub runtime: RuntimeKind,
+    pub clock: &'a Clock,
+    pub stop_pods_within: Duration,
+}
+
+/// Starts the agent of one node, and tells its name.
+pub async fn start(server: &ApiServer, setting: &Setting<'_>, tasks: &Tasks, metrics: &Metrics) -> Result<String> {
+    let name = format!("node-{}", setting.number);
+    let folder = setting.data_dir.node(&name);
+    let options = nodeagent::Options {
+        runtime: setting.runtime,
+        static_pods: (setting.number == 1).then(|| setting.data_dir.static_pods()),
+        clock: setting.clock.clone(),
+        stop_pods_on_exit: true,
+        stop_within: setting.stop_pods_within,
+        ..nodeagent::Options::local(&name, setting.number, folder)
+    };
+    let client = server.client(&Subject::node(&name));
+    Agent::start(client, options, tasks, metrics).await?;
+    Ok(name)
+}
+
+/// Resolves when every one of these nodes says that it is ready.
+pub async fn all_ready(client: Client, names: &[String]) -> Result<()> {
+    let nodes: Api<Node> = Api::all(client);
+    for name in names {
+        let ready = await_condition(nodes.clone(), name, |node: Option<&Node>| node.is_some_and(is_ready));
+        ready.await.with_context(|| format!("wait until {name} is ready"))?;
+    }
+    Ok(())
+}
+
+fn is_ready(node: &Node) -> bool {
+    let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
+    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+}
