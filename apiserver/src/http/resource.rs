@@ -196,7 +196,7 @@ impl<'a> Place<'a> {
         let accepted = self.accepted()?;
         let patch_type = body::patch_type(&self.parts.headers)?;
         let context = self.context("PatchOptions")?;
-        let patch = body::read(body).await?;
+        let patch = body::patch(body, context.field_validation, &context.warnings).await?;
         let written = self.app.registry.patch(&context, self.kind, self.target(), patch_type, patch).await?;
         Ok(self.written(accepted, &written))
     }

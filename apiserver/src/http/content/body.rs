@@ -10,7 +10,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use serde::Deserialize;
 
 use crate::context::{FieldValidation, Warnings};
-use crate::http::content::yaml;
+use crate::http::content::{duplicates, yaml};
 use crate::registry::options::PatchType;
 
 /// The longest body that is read: two of the largest objects, as upstream has it.
@@ -54,8 +54,7 @@ fn unsupported(accepted: &[&str]) -> Failure {
     Failure::new(Reason::UnsupportedMediaType, text.to_owned() + &accepted.join(", "))
 }
 
-/// An object as JSON, whichever way it was written. Keys that stand twice in YAML are told as `validation` says;
-/// in JSON they are the registry's to find.
+/// An object as JSON, whichever way it was written. Keys that stand twice are told as `validation` says.
 pub async fn object(
     headers: &HeaderMap,
     body: Body,
@@ -65,17 +64,40 @@ pub async fn object(
     let format = format(headers)?;
     let bytes = read(body).await?;
     if format == Format::Json {
+        tell_duplicates(&bytes, validation, warnings)?;
         return Ok(bytes);
     }
     let document = parse_yaml(&bytes)?;
-    match (validation, document.duplicate) {
-        (FieldValidation::Strict, Some(duplicate)) => {
-            return Err(Failure::bad_request(format!("strict decoding error: yaml: {duplicate}")));
-        }
-        (FieldValidation::Warn, Some(duplicate)) => warnings.add(format!("yaml: {duplicate}")),
-        _ => {}
-    }
+    tell(document.duplicate.map(|duplicate| format!("yaml: {duplicate}")).into_iter().collect(), validation, warnings)?;
     Ok(document.value.to_string().into())
+}
+
+/// A patch, as it came.
+pub async fn patch(body: Body, validation: FieldValidation, warnings: &Warnings) -> Result<Bytes, Failure> {
+    let bytes = read(body).await?;
+    tell_duplicates(&bytes, validation, warnings)?;
+    Ok(bytes)
+}
+
+fn tell_duplicates(json: &[u8], validation: FieldValidation, warnings: &Warnings) -> Result<(), Failure> {
+    if validation == FieldValidation::Ignore {
+        return Ok(());
+    }
+    let found = duplicates::find(json);
+    tell(found.iter().map(|place| format!("duplicate field {place:?}")).collect(), validation, warnings)
+}
+
+fn tell(complaints: Vec<String>, validation: FieldValidation, warnings: &Warnings) -> Result<(), Failure> {
+    match validation {
+        FieldValidation::Strict if !complaints.is_empty() => {
+            Err(Failure::bad_request(format!("strict decoding error: {}", complaints.join(", "))))
+        }
+        FieldValidation::Warn => {
+            complaints.into_iter().for_each(|complaint| warnings.add(complaint));
+            Ok(())
+        }
+        FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
+    }
 }
 
 fn parse_yaml(bytes: &[u8]) -> Result<yaml::Document, Failure> {
@@ -155,6 +177,10 @@ mod tests {
     async fn keys_that_stand_twice_are_refused_or_told() {
         let yaml = || typed("application/yaml");
         assert_eq!(taken(yaml(), "a: 1\na: 2", FieldValidation::Strict).await.unwrap_err().code(), 400);
+        let json = r#"{"spec":{"a":1,"a":2}}"#;
+        let failure = taken(HeaderMap::new(), json, FieldValidation::Strict).await.unwrap_err();
+        assert_eq!(failure.message, "strict decoding error: duplicate field \"spec.a\"");
+        assert!(taken(HeaderMap::new(), json, FieldValidation::Ignore).await.is_ok());
         let warnings = Warnings::default();
         object(&yaml(), Body::from("a: 1\na: 2"), FieldValidation::Warn, &warnings).await.unwrap();
         assert_eq!(warnings.take().len(), 1);

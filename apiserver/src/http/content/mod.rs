@@ -2,6 +2,7 @@
 
 pub mod accept;
 pub mod body;
+pub mod duplicates;
 pub mod gzip;
 pub mod pretty;
 pub mod yaml;
