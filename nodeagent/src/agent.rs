@@ -21,7 +21,8 @@ use crate::pods::addresses::Pool;
 use crate::pods::admission::Ledger;
 use crate::pods::context::Context;
 use crate::pods::directory::Directory;
-use crate::pods::manager;
+use crate::pods::{folders, manager};
+use crate::references::Followers;
 use crate::runtime::interface::{PodIdentity, Runtime};
 use crate::runtime::{RuntimeKind, Setting};
 
@@ -48,6 +49,8 @@ pub struct Options {
     pub zone: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub max_pods: u32,
+    /// The program that is started again beside each container; its `main` calls `nodeagent::entry` first.
+    pub program: PathBuf,
 }
 
 impl Options {
@@ -67,6 +70,7 @@ impl Options {
             zone: None,
             labels: BTreeMap::new(),
             max_pods: 110,
+            program: PathBuf::from("/proc/self/exe"),
         }
     }
 }
@@ -85,7 +89,13 @@ impl Agent {
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(&options.data_dir).await.context("create the node's folder")?;
-        let setting = Setting { data_dir: &options.data_dir, clock: options.clock.clone() };
+        let setting = Setting {
+            pods_dir: folders::pods_dir(&options.data_dir),
+            clock: options.clock.clone(),
+            tasks: tasks.clone(),
+            program: options.program.clone(),
+            ends_with_agent: options.stop_pods_on_exit,
+        };
         let runtime = options.runtime.make(&setting).context("start the runtime")?;
         let registration = register(&options, &runtime).await?;
         let own_node = Arc::new(registration.node(options.clock.now_seconds()));
@@ -106,6 +116,7 @@ impl Agent {
             pool: Mutex::new(Pool::new(options.pod_cidr)),
             ledger: Mutex::new(Ledger::default()),
             directory: Directory::default(),
+            followers: Arc::new(Followers::new(client.clone(), tasks.clone())),
             writes: Semaphore::new(WRITES),
             stop_pods_within: options.stop_pods_on_exit.then_some(options.stop_within),
         });

@@ -16,6 +16,7 @@ use crate::pods::admission::Ledger;
 use crate::pods::directory::Directory;
 use crate::pods::state::Role;
 use crate::pods::status::Host;
+use crate::references::Followers;
 use crate::runtime::interface::{PodIdentity, Runtime};
 
 pub struct Context {
@@ -34,6 +35,7 @@ pub struct Context {
     pub pool: Mutex<Pool>,
     pub ledger: Mutex<Ledger>,
     pub directory: Directory,
+    pub followers: Arc<Followers>,
     /// How many writes are under way at once; more would only wait in the API server.
     pub writes: Semaphore,
     /// The longest that pods may take to end when the agent stops; none: they go on without it.

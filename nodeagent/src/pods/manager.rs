@@ -13,6 +13,7 @@ use tracing::{debug, info};
 
 use crate::pods::context::{Context, identity};
 use crate::pods::directory::Resident;
+use crate::pods::folders;
 use crate::pods::mailbox::Mailbox;
 use crate::pods::stored::Stored;
 use crate::pods::worker::Worker;
@@ -20,6 +21,7 @@ use crate::watching::WatchBackoff;
 
 /// Follows the pods that are bound to the node, for ever.
 pub async fn run(context: Arc<Context>) {
+    let mut orphans = recorded(&context).await;
     let api: Api<Pod> = Api::all(context.client.clone());
     let config = watcher::Config::default().fields(&format!("spec.nodeName={}", context.node_name));
     let mut changes = watch(api, config).backoff(WatchBackoff::default()).boxed();
@@ -34,7 +36,10 @@ pub async fn run(context: Arc<Context>) {
                     listed.push((Stored::new(pod), resident));
                 }
             }
-            Ok(Event::InitDone) => replace_all(&context, std::mem::take(&mut listed)),
+            Ok(Event::InitDone) => {
+                replace_all(&context, std::mem::take(&mut listed));
+                end_orphans(&context, std::mem::take(&mut orphans));
+            }
             Ok(Event::Apply(pod)) => {
                 if let Some(resident) = newcomer(&context, &pod) {
                     deliver(&context, Stored::new(pod), resident);
@@ -50,6 +55,31 @@ pub async fn run(context: Arc<Context>) {
                 }
             }
             Err(error) => debug!(%error, "watch of the pods broke"),
+        }
+    }
+}
+
+/// The pods that an earlier agent left, their addresses kept for them.
+async fn recorded(context: &Context) -> Vec<Pod> {
+    if !context.runtime.is_real() {
+        return Vec::new();
+    }
+    let data_dir = context.data_dir.clone();
+    let found = tokio::task::spawn_blocking(move || folders::recorded(&data_dir)).await.unwrap_or_default();
+    for pod in &found {
+        keep_address(context, pod);
+    }
+    found
+}
+
+/// Ends what is left of pods that were deleted while no agent was there.
+fn end_orphans(context: &Arc<Context>, recorded: Vec<Pod>) {
+    for pod in recorded {
+        let resident = Resident { identity: identity(&pod), mailbox: Arc::new(Mailbox::default()), is_static: false };
+        if context.directory.get(&resident.identity.uid).is_none() {
+            info!(pod = %resident.identity.name, "pod was deleted meanwhile");
+            resident.mailbox.post(|mail| mail.is_gone = true);
+            deliver(context, Stored::new(pod), resident);
         }
     }
 }
@@ -96,5 +126,5 @@ fn deliver(context: &Arc<Context>, object: Stored, resident: Resident) {
         return resident.mailbox.post(|mail| mail.object = Some(object));
     }
     let name = format!("pod {}/{}", resident.identity.namespace, resident.identity.name);
-    context.tasks.spawn(name, Worker::run(Arc::clone(context), resident.mailbox, object));
+    context.tasks.spawn(name, Worker::run(Arc::clone(context), resident, object));
 }

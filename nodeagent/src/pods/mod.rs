@@ -2,11 +2,16 @@
 
 pub mod addresses;
 pub mod admission;
+mod config;
 pub mod context;
 pub mod directory;
+mod environment;
+mod expansion;
+pub mod folders;
 pub mod mailbox;
 pub mod manager;
 mod plan;
+mod prepare;
 mod quality;
 mod report;
 mod restart;

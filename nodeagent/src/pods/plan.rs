@@ -14,6 +14,8 @@ pub enum Step {
     Admit,
     /// Give the pod its address and its volumes.
     Prepare,
+    /// Bring the volumes up to what they show.
+    Refresh,
     /// The index is that of the `Roster`.
     Start(usize),
     /// Begin a graceful stop.
@@ -86,6 +88,7 @@ fn run(pod: &Pod, state: &PodState, now: Timestamp, plan: &mut Plan) {
         Readiness::Wanted => return plan.steps.push(Step::Prepare),
         Readiness::Waiting { retry_at } if now >= retry_at => return plan.steps.push(Step::Prepare),
         Readiness::Waiting { retry_at } => return plan.wake_at(retry_at),
+        Readiness::Ready if state.is_stale => plan.steps.push(Step::Refresh),
         Readiness::Ready => {}
     }
     let roster = Roster::of(pod);

@@ -19,6 +19,8 @@ pub struct PodState {
     pub address: Option<IpAddr>,
     /// Of its address and its volumes.
     pub preparation: Readiness,
+    /// Something that the volumes show has changed.
+    pub is_stale: bool,
     pub ending: Option<Ending>,
     /// As many as the pod has, in the order of `Roster`.
     pub containers: Vec<ContainerState>,

@@ -2,30 +2,32 @@
 
 use std::time::Duration;
 
-use k8s_openapi::api::core::v1::{Container, Pod};
+use api::well_known::DEFAULT_NAMESPACE;
+use k8s_openapi::api::core::v1::{Container, Pod, Service};
+use kube::api::{Api, ListParams};
 use tracing::debug;
 
 use crate::events::Kind;
 use crate::pods::context::identity;
 use crate::pods::plan::{self, Step};
 use crate::pods::restart;
-use crate::pods::state::{
-    Blocked, ContainerState, Failed, Past, Phase, Readiness, Role, Roster, Running, Stage, Stopping,
-};
+use crate::pods::state::{Blocked, ContainerState, Failed, Past, Phase, Role, Roster, Running, Stage, Stopping};
 use crate::pods::status::full_name;
 use crate::pods::worker::Worker;
+use crate::pods::{config, environment};
+use crate::references::Sources;
+use crate::references::fields::Fields;
 use crate::runtime::interface::{ContainerConfig, Ended, ImageProblem, Started, StopSignal};
 
-/// How long until another pod may have given its address back.
-const ADDRESS_RETRY: Duration = Duration::from_secs(10);
-const PULL_RETRY: Duration = Duration::from_secs(10);
+const FIRST_RETRY: Duration = Duration::from_secs(10);
 const LONGEST_RETRY: Duration = Duration::from_secs(300);
 
 impl Worker {
     pub(super) async fn carry_out(&mut self, pod: &Pod, step: Step) {
         match step {
             Step::Admit => self.admit(pod),
-            Step::Prepare => self.prepare(pod),
+            Step::Prepare => self.prepare(pod).await,
+            Step::Refresh => self.refresh(pod).await,
             Step::Start(index) => self.start(pod, index).await,
             Step::Stop { index, kill_at, message } => self.stop(pod, index, kill_at, message).await,
             Step::Signal(index) => self.signal(index, StopSignal::Terminate, Stage::Signalled).await,
@@ -56,70 +58,86 @@ impl Worker {
         }
     }
 
-    fn prepare(&mut self, pod: &Pod) {
-        if self.allocate(pod) {
-            self.state.preparation = Readiness::Ready;
-            return;
-        }
-        let message = "Failed to create pod sandbox: no address is free in the range of this node";
-        self.context.tell(pod, None, Kind::Warning, "FailedCreatePodSandBox", message.to_owned());
-        let retry_at = plan::after(self.context.clock.now(), ADDRESS_RETRY);
-        self.state.preparation = Readiness::Waiting { retry_at };
-    }
-
-    /// Gives the pod its address: that of the node where it asks for the node's network.
-    fn allocate(&mut self, pod: &Pod) -> bool {
-        let is_on_host = pod.spec.as_ref().and_then(|spec| spec.host_network).unwrap_or(false);
-        self.state.address = match is_on_host {
-            true => Some(self.context.address),
-            false => self.context.pool().allocate(&identity(pod).uid),
-        };
-        self.state.address.is_some()
-    }
-
     async fn start(&mut self, pod: &Pod, index: usize) {
-        let Some((role, container)) = Roster::of(pod).get(index) else { return };
-        let Some(address) = self.state.address else { return };
-        let image = container.image.clone().unwrap_or_default();
-        let command = container.command.clone().unwrap_or_default();
+        let Some(part) = Roster::of(pod).get(index) else { return };
+        let image = part.1.image.clone().unwrap_or_default();
+        let command = part.1.command.clone().unwrap_or_default();
         if let Err(problem) = self.context.runtime.pull(&image, &command).await {
             return self.block_on_image(pod, index, &image, problem);
         }
-        let part = Some((role, container));
-        self.context.tell(
-            pod,
-            part,
-            Kind::Normal,
-            "Pulled",
-            format!("Container image \"{image}\" already present on machine"),
-        );
-        let own = &self.state.containers[index];
-        let attempt = own.restarts + u32::from(own.last_end().is_some());
-        let config = ContainerConfig {
-            pod: identity(pod),
-            name: container.name.clone(),
-            attempt,
-            image: image.clone(),
-            command,
-            args: container.args.clone().unwrap_or_default(),
-            environment: Vec::new(),
-            working_dir: container.working_dir.clone(),
-            user: None,
-            group: None,
-            supplemental_groups: Vec::new(),
-            memory_limit: None,
-            cpu_limit_milli: None,
-            cpu_request_milli: None,
-            mounts: Vec::new(),
-            address,
-            port: None,
-            log_file: self.context.data_dir.clone(),
-            grace: plan::grace(pod),
+        let already = format!("Container image \"{image}\" already present on machine");
+        self.context.tell(pod, Some(part), Kind::Normal, "Pulled", already);
+        let config = match self.config(pod, index).await {
+            Ok(config) => config,
+            Err(problem) => return self.block_on_config(pod, index, &image, problem),
         };
         match self.context.runtime.start(config, self.mailbox.exit_sink()).await {
-            Ok(started) => self.note_start(pod, index, (role, container), image, started),
-            Err(error) => self.note_failed_start(pod, index, (role, container), image, &format!("{error:#}")),
+            Ok(started) => self.note_start(pod, index, part, image, started),
+            Err(error) => self.note_failed_start(pod, index, part, image, &format!("{error:#}")),
         }
+    }
+
+    /// What the runtime is told about the container, or the reason and the message of what is missing for it.
+    async fn config(&mut self, pod: &Pod, index: usize) -> Result<ContainerConfig, String> {
+        let (Some((_, container)), Some(address)) = (Roster::of(pod).get(index), self.state.address) else {
+            return Err("the pod has no such container, or no address".to_owned());
+        };
+        let own = &self.state.containers[index];
+        let attempt = own.restarts + u32::from(own.last_end().is_some());
+        let folder = self.folder(pod).ok_or("the pod's uid is no name of a folder")?;
+        let is_real = self.context.runtime.is_real();
+        let identity = identity(pod);
+        let mut sources = Sources::default();
+        let mut services = Vec::new();
+        self.missing.clear();
+        if is_real {
+            let needs = environment::needs(container);
+            self.missing.clone_from(&needs);
+            sources = Sources::fetch(&self.context.client, &identity.namespace, &needs).await.map_err(told)?;
+            services = self.services(pod).await.map_err(told)?;
+        }
+        let node = self.context.node();
+        let fields = Fields { pod, node: &node, host: self.context.address, address };
+        let is_root = nix::unistd::geteuid().is_root();
+        let inputs =
+            config::Inputs { fields, folder: &folder, sources: &sources, services: &services, attempt, is_root };
+        let mut container = container.clone();
+        if !is_real {
+            // Nothing will read them.
+            (container.env, container.env_from, container.volume_mounts) = (None, None, None);
+        }
+        let config = config::config(&container, &inputs)?;
+        self.missing.clear();
+        Ok(config)
+    }
+
+    /// The Services that a container learns of by variables. A static pod does not wait for an API to tell of them.
+    async fn services(&self, pod: &Pod) -> kube::Result<Vec<Service>> {
+        if self.is_static {
+            return Ok(Vec::new());
+        }
+        let mut found = Vec::new();
+        let client = &self.context.client;
+        if pod.spec.as_ref().and_then(|spec| spec.enable_service_links).unwrap_or(true) {
+            let namespace = identity(pod).namespace;
+            let api: Api<Service> = Api::namespaced(client.clone(), &namespace);
+            found = api.list(&ListParams::default()).await?.items;
+        }
+        let has_api = |service: &Service| {
+            let meta = &service.metadata;
+            (meta.name.as_deref(), meta.namespace.as_deref()) == (Some("kubernetes"), Some(DEFAULT_NAMESPACE))
+        };
+        if !found.iter().any(has_api) {
+            let api: Api<Service> = Api::namespaced(client.clone(), DEFAULT_NAMESPACE);
+            found.extend(api.get_opt("kubernetes").await?);
+        }
+        Ok(found)
+    }
+
+    fn block_on_config(&mut self, pod: &Pod, index: usize, image: &str, problem: String) {
+        let part = Roster::of(pod).get(index);
+        self.context.tell(pod, part, Kind::Warning, "Failed", format!("Error: {problem}"));
+        self.block(index, "CreateContainerConfigError", problem, image, false);
     }
 
     fn note_start(&mut self, pod: &Pod, index: usize, part: (Role, &Container), image: String, started: Started) {
@@ -162,18 +180,23 @@ impl Worker {
         let part = Roster::of(pod).get(index);
         self.context.tell(pod, part, Kind::Warning, "Failed", format!("Failed to pull image \"{image}\": {problem}"));
         self.context.tell(pod, part, Kind::Warning, "Failed", "Error: ErrImagePull".to_owned());
+        self.block(index, "ErrImagePull", problem.message, image, problem.is_permanent);
+    }
+
+    /// The container waits, longer each time.
+    fn block(&mut self, index: usize, reason: &'static str, message: String, image: &str, is_permanent: bool) {
         let attempts = match &self.state.containers[index].phase {
             Phase::Blocked(blocked) => blocked.attempts + 1,
             _ => 0,
         };
-        let wait = PULL_RETRY.saturating_mul(1_u32.checked_shl(attempts).unwrap_or(u32::MAX)).min(LONGEST_RETRY);
+        let wait = FIRST_RETRY.saturating_mul(1_u32.checked_shl(attempts).unwrap_or(u32::MAX)).min(LONGEST_RETRY);
         self.state.containers[index].block(Blocked {
-            reason: "ErrImagePull",
-            message: problem.message,
+            reason,
+            message,
             retry_at: Some(plan::after(self.context.clock.now(), wait)),
             attempts,
             image: image.to_owned(),
-            is_permanent: problem.is_permanent,
+            is_permanent,
         });
     }
 
@@ -221,4 +244,8 @@ impl Worker {
             self.context.tell(pod, Some(part), Kind::Warning, "BackOff", message);
         }
     }
+}
+
+fn told(error: kube::Error) -> String {
+    error.to_string()
 }

@@ -1,18 +1,24 @@
 //! The worker of one pod: it observes, asks the plan, carries the steps out, and rests.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::Pod;
 use lifecycle::backoff::Backoff;
+use tracing::warn;
 
 use crate::pods::context::{Context, identity};
+use crate::pods::directory::Resident;
+use crate::pods::folders::PodFolder;
 use crate::pods::mailbox::{Mailbox, Outcome, Verdict};
 use crate::pods::plan::{self, Step};
 use crate::pods::resume;
-use crate::pods::state::{Cause, Ending, PodState, Roster, Stage, Unwanted};
+use crate::pods::state::{Cause, Ending, Phase, PodState, Readiness, Roster, Stage, Unwanted};
+use crate::pods::status::full_name;
 use crate::pods::stored::Stored;
+use crate::references::Reference;
 
 /// Steps lead to steps; more rounds than this in one turn would be a circle.
 const ROUNDS: usize = 16;
@@ -24,6 +30,10 @@ pub struct Worker {
     pub(super) state: Box<PodState>,
     pub(super) is_gone: bool,
     pub(super) deletion_sent: bool,
+    pub(super) is_static: bool,
+    /// What a container that cannot start refers to.
+    pub(super) missing: BTreeSet<Reference>,
+    pub(super) followed: BTreeSet<Reference>,
     /// When to look again though nothing happened.
     pub(super) wake: Option<Timestamp>,
     /// Waits after writes that failed.
@@ -38,8 +48,9 @@ enum Next {
 
 impl Worker {
     /// Runs until nothing is left of the pod, or the agent stops.
-    pub async fn run(context: Arc<Context>, mailbox: Arc<Mailbox>, object: Stored) {
-        let uid = identity(&object.decode()).uid;
+    pub async fn run(context: Arc<Context>, resident: Resident, object: Stored) {
+        let Resident { identity, mailbox, is_static } = resident;
+        let uid = identity.uid;
         let mut worker = Self {
             context,
             mailbox,
@@ -47,6 +58,9 @@ impl Worker {
             state: Box::default(),
             is_gone: false,
             deletion_sent: false,
+            is_static,
+            missing: BTreeSet::new(),
+            followed: BTreeSet::new(),
             wake: None,
             backoff: None,
         };
@@ -92,6 +106,7 @@ impl Worker {
         self.fit_containers(&pod);
         self.observe_ending(&pod, is_stopping);
         let is_finished = self.carry_on(&pod).await;
+        self.follow(&pod);
         if self.report(&pod).await && is_finished {
             return self.finish(&pod).await;
         }
@@ -166,7 +181,25 @@ impl Worker {
                 }
             }
             Outcome::PostStartDone { .. } | Outcome::PreStopDone { .. } => self.note_hook(&roster, outcome),
-            Outcome::ReferencesChanged => {}
+            Outcome::ReferencesChanged => self.note_references(),
+        }
+    }
+
+    /// What was missing may be there now, and what is shown may be old.
+    fn note_references(&mut self) {
+        match self.state.preparation {
+            Readiness::Ready => self.state.is_stale = true,
+            Readiness::Waiting { .. } => self.state.preparation = Readiness::Wanted,
+            Readiness::Wanted => {}
+        }
+        let now = self.context.clock.now();
+        for own in &mut self.state.containers {
+            if let Phase::Blocked(blocked) = &mut own.phase
+                && blocked.retry_at.is_some()
+                && !self.missing.is_empty()
+            {
+                blocked.retry_at = Some(now);
+            }
         }
     }
 
@@ -221,6 +254,7 @@ impl Worker {
         match self.state.ending.map(|ending| ending.cause) {
             Some(Cause::Gone) => {
                 self.context.runtime.remove_pod(&identity(pod)).await;
+                self.remove_folder(pod).await;
                 self.context.pool().release(&uid);
                 Next::End
             }
@@ -231,6 +265,18 @@ impl Worker {
             Some(Cause::Shutdown) => Next::End,
             Some(Cause::Failed) | None => Next::Rest,
         }
+    }
+
+    async fn remove_folder(&self, pod: &Pod) {
+        let Some(folder) = self.folder(pod).filter(|_| self.context.runtime.is_real()) else { return };
+        let removed = tokio::task::spawn_blocking(move || folder.remove()).await;
+        if let Ok(Err(error)) = removed {
+            warn!(pod = full_name(pod), %error, "folder of a pod not removed");
+        }
+    }
+
+    pub(super) fn folder(&self, pod: &Pod) -> Option<PodFolder> {
+        PodFolder::new(&self.context.data_dir, &identity(pod).uid)
     }
 
     pub(super) fn wake_at(&mut self, at: Timestamp) {

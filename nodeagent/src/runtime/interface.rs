@@ -41,9 +41,8 @@ pub struct ContainerConfig {
     pub address: IpAddr,
     /// The first port that the container declares.
     pub port: Option<u16>,
+    pub no_new_privileges: bool,
     pub log_file: PathBuf,
-    /// The longest that a stop of it may take: for ending it when its pod is no longer known.
-    pub grace: Duration,
 }
 
 /// A file or folder of the host that a container sees under a path of its own.
@@ -107,14 +106,6 @@ pub enum FoundState {
     Ended(Ended),
 }
 
-/// A pod of which the runtime still holds something.
-#[derive(Debug, Clone)]
-pub struct HeldPod {
-    pub pod: PodIdentity,
-    pub address: Option<IpAddr>,
-    pub grace: Duration,
-}
-
 /// Why an image cannot be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
@@ -156,9 +147,6 @@ pub trait Runtime: Send + Sync + 'static {
 
     /// The containers of a pod that an earlier agent left; `statuses` is what the API last heard of them.
     async fn adopt(&self, pod: &PodIdentity, statuses: &[ContainerStatus], exits: ExitSink) -> Vec<Found>;
-
-    /// Pods of which the runtime still holds something, for finding those that no longer exist.
-    async fn held_pods(&self) -> Vec<HeldPod>;
 
     async fn signal(&self, id: &str, signal: StopSignal) -> io::Result<()>;
 

@@ -1,35 +1,50 @@
 //! The runtimes, by name.
 
 pub mod interface;
+pub mod process;
 mod simulated;
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::sync::Arc;
 
 use lifecycle::clock::Clock;
+use lifecycle::tasks::Tasks;
 
 use crate::runtime::interface::Runtime;
 
 /// What a runtime is made from.
-pub struct Setting<'a> {
-    pub data_dir: &'a Path,
+pub struct Setting {
+    /// One folder for each pod, by its uid.
+    pub pods_dir: PathBuf,
     pub clock: Clock,
+    pub tasks: Tasks,
+    /// The program that is started again for the runtime's own small processes.
+    pub program: PathBuf,
+    /// Whether pods end when the agent stops.
+    pub ends_with_agent: bool,
 }
 
 struct Entry {
     kind: RuntimeKind,
     name: &'static str,
-    make: fn(&Setting<'_>) -> anyhow::Result<Arc<dyn Runtime>>,
+    make: fn(&Setting) -> anyhow::Result<Arc<dyn Runtime>>,
 }
 
 /// All runtimes: a new one is its file and its line here.
-const RUNTIMES: &[Entry] = &[Entry {
-    kind: RuntimeKind::Simulated,
-    name: "simulated",
-    make: |setting| Ok(Arc::new(simulated::Simulated::new(setting.clock.clone()))),
-}];
+const RUNTIMES: &[Entry] = &[
+    Entry {
+        kind: RuntimeKind::Simulated,
+        name: "simulated",
+        make: |setting| Ok(Arc::new(simulated::Simulated::new(setting.clock.clone()))),
+    },
+    Entry {
+        kind: RuntimeKind::Process,
+        name: "process",
+        make: |setting| Ok(Arc::new(process::Process::new(setting)?)),
+    },
+];
 
 /// Which runtime a node uses.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -44,7 +59,7 @@ impl RuntimeKind {
         RUNTIMES.iter().map(|entry| entry.name).chain(["auto"])
     }
 
-    pub fn make(self, setting: &Setting<'_>) -> anyhow::Result<Arc<dyn Runtime>> {
+    pub fn make(self, setting: &Setting) -> anyhow::Result<Arc<dyn Runtime>> {
         let entry = RUNTIMES.iter().find(|entry| entry.kind == self);
         (entry.ok_or_else(|| anyhow::anyhow!("runtime {self:?} is not built in"))?.make)(setting)
     }

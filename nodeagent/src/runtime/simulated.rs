@@ -11,8 +11,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::runtime::interface::{
-    ContainerConfig, Ended, ExecOutput, Exit, ExitSink, Found, FoundState, HeldPod, ImageProblem, PodIdentity, Runtime,
-    Started, StopSignal,
+    ContainerConfig, Ended, ExecOutput, Exit, ExitSink, Found, FoundState, ImageProblem, PodIdentity, Runtime, Started,
+    StopSignal,
 };
 
 /// Every container runs until it is told to stop, and then it stops at once.
@@ -96,10 +96,6 @@ impl Runtime for Simulated {
             });
         }
         found
-    }
-
-    async fn held_pods(&self) -> Vec<HeldPod> {
-        Vec::new()
     }
 
     async fn signal(&self, id: &str, signal: StopSignal) -> io::Result<()> {

@@ -66,7 +66,13 @@ pub const HOUSES: &[House] = &[
     },
     House {
         name: "nodeagent",
-        floors: &[&["agent"], &["pods", "proxy", "node"], &["runtime", "volumes"], &["events", "watching"]],
+        floors: &[
+            &["agent", "entry"],
+            &["pods", "proxy", "node"],
+            &["runtime", "volumes"],
+            &["references"],
+            &["events", "watching"],
+        ],
         closed: &[("proxy", "runtime", ""), ("proxy", "volumes", "")],
     },
 ];

@@ -1,63 +1,21 @@
-//! Whole lives of simulated pods against an API of the tests' own, on a paused clock.
+//! Simulated pods, on a paused clock.
 
 use std::time::Duration;
 
-use lifecycle::clock::Clock;
-use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
 
-use crate::agent::{Agent, Options};
-use crate::fake_api::{FakeApi, pod_path};
+use crate::fake_api::pod_path;
+use crate::life_tests::{Setup, condition};
 use crate::runtime::RuntimeKind;
-
-struct Setup {
-    api: FakeApi,
-    tasks: Tasks,
-    folder: tempfile::TempDir,
-    clock: Clock,
-}
-
-impl Setup {
-    fn new() -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        Self { api: FakeApi::new(), tasks: Tasks::new(), folder, clock: Clock::tokio() }
-    }
-
-    async fn start(&self) -> Agent {
-        let options = Options {
-            runtime: RuntimeKind::Simulated,
-            clock: self.clock.clone(),
-            ..Options::local("node-1", 1, self.folder.path())
-        };
-        Agent::start(self.api.client(), options, &self.tasks, &Metrics::new()).await.unwrap()
-    }
-
-    /// Waits for a state of a pod.
-    async fn eventually(&self, what: &str, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..1000 {
-            let pod = self.api.pod(name).unwrap_or(Value::Null);
-            if is_so(&pod) {
-                return pod;
-            }
-            tokio::time::sleep(Duration::from_millis(10)).await;
-        }
-        panic!("{what}: {:#}", self.api.pod(name).unwrap_or(Value::Null));
-    }
-}
 
 fn web() -> Value {
     json!({ "containers": [{ "name": "web", "image": "nginx" }] })
 }
 
-fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
-    let conditions = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
-    conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
-}
-
 #[tokio::test(start_paused = true)]
 async fn the_node_is_registered_and_its_lease_renewed_without_other_writes() {
-    let setup = Setup::new();
+    let setup = Setup::new(RuntimeKind::Simulated);
     setup.start().await;
     tokio::time::sleep(Duration::from_secs(95)).await;
     let node = setup.api.get("/api/v1/nodes/node-1").unwrap();
@@ -73,7 +31,7 @@ async fn the_node_is_registered_and_its_lease_renewed_without_other_writes() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_runs_with_one_write_and_then_costs_nothing() {
-    let setup = Setup::new();
+    let setup = Setup::new(RuntimeKind::Simulated);
     setup.start().await;
     setup.api.create_pod("web", "node-1", web());
     let pod = setup.eventually("the pod runs", "web", |pod| pod["status"]["phase"] == "Running").await;
@@ -94,7 +52,7 @@ async fn a_pod_runs_with_one_write_and_then_costs_nothing() {
 
 #[tokio::test(start_paused = true)]
 async fn a_deleted_pod_ends_and_its_object_goes() {
-    let setup = Setup::new();
+    let setup = Setup::new(RuntimeKind::Simulated);
     setup.start().await;
     setup.api.create_pod("web", "node-1", web());
     setup.eventually("the pod runs", "web", |pod| pod["status"]["phase"] == "Running").await;
@@ -108,7 +66,7 @@ async fn a_deleted_pod_ends_and_its_object_goes() {
 
 #[tokio::test(start_paused = true)]
 async fn an_image_that_does_not_exist_keeps_its_pod_waiting_without_a_timer() {
-    let setup = Setup::new();
+    let setup = Setup::new(RuntimeKind::Simulated);
     setup.start().await;
     setup.api.create_pod("web", "node-1", json!({ "containers": [{ "name": "web", "image": "webserver:404" }] }));
     let reason = |pod: &Value| pod["status"]["containerStatuses"][0]["state"]["waiting"]["reason"].clone();
@@ -124,7 +82,7 @@ async fn an_image_that_does_not_exist_keeps_its_pod_waiting_without_a_timer() {
 
 #[tokio::test(start_paused = true)]
 async fn pods_outlive_their_agent_and_are_found_again_unchanged() {
-    let mut setup = Setup::new();
+    let mut setup = Setup::new(RuntimeKind::Simulated);
     setup.start().await;
     for name in ["web", "old"] {
         setup.api.create_pod(name, "node-1", web());
@@ -144,7 +102,7 @@ async fn pods_outlive_their_agent_and_are_found_again_unchanged() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_for_another_kind_of_node_is_rejected() {
-    let setup = Setup::new();
+    let setup = Setup::new(RuntimeKind::Simulated);
     setup.start().await;
     let mut spec = web();
     spec["nodeSelector"] = json!({ "disk": "ssd" });
@@ -155,7 +113,7 @@ async fn a_pod_for_another_kind_of_node_is_rejected() {
 
 #[tokio::test(start_paused = true)]
 async fn a_pod_deleted_by_force_is_forgotten_and_its_address_comes_back() {
-    let setup = Setup::new();
+    let setup = Setup::new(RuntimeKind::Simulated);
     let agent = setup.start().await;
     setup.api.create_pod("web", "node-1", web());
     setup.eventually("the pod runs", "web", |pod| pod["status"]["phase"] == "Running").await;

@@ -1,0 +1,289 @@
+//! Containers as plain processes of the host: no image, no engine, no root needed.
+
+mod child;
+mod control_group;
+mod echo;
+mod exec;
+mod launch;
+pub mod log_writer;
+mod pidfd;
+mod procfs;
+mod shim;
+mod start;
+
+use std::collections::HashMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+use std::process::Child;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use anyhow::Context;
+use async_trait::async_trait;
+use k8s_openapi::api::core::v1::ContainerStatus;
+use lifecycle::clock::Clock;
+use lifecycle::tasks::Tasks;
+use tokio::io::AsyncReadExt;
+use tracing::warn;
+
+use crate::runtime::Setting;
+use crate::runtime::interface::{
+    ContainerConfig, Ended, ExecOutput, Exit, ExitSink, Found, FoundState, ImageProblem, PodIdentity, Runtime, Started,
+    StopSignal,
+};
+use crate::runtime::process::launch::{EndRecord, Folder, Launch, RunRecord};
+use crate::runtime::process::pidfd::PidFd;
+
+/// The image that is this program's own demo server.
+const ECHO_IMAGE: &str = "skiff.dev/echo";
+/// The variable that every process of a container carries, with the container's id.
+const MARK: &str = "SKIFF_CONTAINER";
+/// How much of what a command wrote is kept.
+const OUTPUT: u64 = 10 * 1024;
+
+type Main = fn(&mut dyn Iterator<Item = OsString>) -> i32;
+
+/// The small processes of this runtime, by their first argument.
+pub const COMMANDS: &[(&str, Main)] = &[
+    ("container-shim", |arguments| shim::main(arguments)),
+    ("container-exec", |arguments| exec::main(arguments)),
+    ("echo", |arguments| echo::main(arguments)),
+];
+
+pub struct Process {
+    /// One folder for each pod, by its uid.
+    pods: PathBuf,
+    /// The program that is started again for shims.
+    program: PathBuf,
+    clock: Clock,
+    tasks: Tasks,
+    /// Containers end with the agent, so their ends are awaited beyond its stop.
+    ends_with_agent: bool,
+    running: Arc<Mutex<HashMap<String, Arc<Handle>>>>,
+}
+
+/// A container that runs.
+struct Handle {
+    folder: Folder,
+    /// None if it ended before it could be held.
+    main: Option<PidFd>,
+}
+
+/// What is needed to report the end of a container.
+struct Watched {
+    container: String,
+    folder: Folder,
+    launch: Launch,
+    record: RunRecord,
+    /// None for a shim that an earlier agent started.
+    child: Option<Child>,
+    exits: ExitSink,
+}
+
+impl Process {
+    pub fn new(setting: &Setting) -> anyhow::Result<Self> {
+        std::fs::create_dir_all(&setting.pods_dir).context("create the folder of the pods")?;
+        Ok(Self {
+            pods: setting.pods_dir.canonicalize().context("find the folder of the pods")?,
+            program: setting.program.clone(),
+            clock: setting.clock.clone(),
+            tasks: setting.tasks.clone(),
+            ends_with_agent: setting.ends_with_agent,
+            running: Arc::default(),
+        })
+    }
+
+    fn containers(&self, pod: &PodIdentity) -> PathBuf {
+        self.pods.join(&*pod.uid).join("containers")
+    }
+
+    fn handle(&self, id: &str) -> Option<Arc<Handle>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).get(id).cloned()
+    }
+
+    /// Holds the container, and reports its end when it comes.
+    fn watch(&self, shim: PidFd, watched: Watched) {
+        let handle = Handle { folder: watched.folder.clone(), main: PidFd::of(&watched.record.main).ok() };
+        let id = watched.launch.id.clone();
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::new(handle));
+        let running = Arc::clone(&self.running);
+        let clock = self.clock.clone();
+        let task = async move {
+            if let Err(error) = shim.ended().await {
+                warn!(id, %error, "container not watched");
+                return;
+            }
+            running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            let reported = tokio::task::spawn_blocking(move || watched.report(&clock)).await;
+            if let Err(error) = reported {
+                warn!(id, %error, "end of a container not reported");
+            }
+        };
+        if self.ends_with_agent {
+            self.tasks.spawn("container", task);
+        } else {
+            self.tasks.spawn_until_stop("container", task);
+        }
+    }
+}
+
+impl Watched {
+    fn report(self, clock: &Clock) {
+        if let Some(mut child) = self.child {
+            // The shim has ended: this only collects it.
+            let _ = child.wait();
+        }
+        let ended = start::end_of(&self.folder, &self.launch, &self.record, clock);
+        (self.exits)(Exit { container: self.container, id: self.launch.id, ended });
+    }
+}
+
+fn ended(end: &EndRecord, record: &RunRecord) -> Ended {
+    let reason = match end.code {
+        0 => "Completed",
+        _ if end.lacked_memory => "OOMKilled",
+        _ => "Error",
+    };
+    Ended {
+        code: end.code,
+        signal: None,
+        reason: reason.to_owned(),
+        message: String::new(),
+        started_at: record.started_at,
+        finished_at: end.finished_at,
+    }
+}
+
+fn is_echo(image: &str) -> bool {
+    image == ECHO_IMAGE || image.strip_prefix(ECHO_IMAGE).is_some_and(|rest| rest.starts_with([':', '@']))
+}
+
+#[async_trait]
+impl Runtime for Process {
+    fn name(&self) -> &'static str {
+        "process"
+    }
+
+    fn version(&self) -> String {
+        env!("CARGO_PKG_VERSION").to_owned()
+    }
+
+    fn is_real(&self) -> bool {
+        true
+    }
+
+    async fn pull(&self, image: &str, command: &[String]) -> Result<String, ImageProblem> {
+        if is_echo(image) || !command.is_empty() {
+            return Ok(image.to_owned());
+        }
+        let message = format!(
+            "the process runtime has no images, so \"{image}\" brings no program: give the container a command that \
+             this machine has, or use the image {ECHO_IMAGE}"
+        );
+        Err(ImageProblem { message, is_permanent: true })
+    }
+
+    async fn start(&self, config: ContainerConfig, exits: ExitSink) -> anyhow::Result<Started> {
+        let (pods, program) = (self.pods.clone(), self.program.clone());
+        let begun = tokio::task::spawn_blocking(move || start::start(&pods, &program, &config)).await??;
+        let started = Started {
+            id: begun.launch.id.clone(),
+            image_id: begun.launch.image_id.clone(),
+            started_at: begun.record.started_at,
+            warnings: begun.warnings,
+        };
+        // The shim cannot be gone: it is our child, and nobody has collected it.
+        let shim = PidFd::open(begun.record.shim.pid).context("hold the process beside the container")?;
+        let watched = Watched {
+            container: begun.container,
+            folder: begun.folder,
+            launch: begun.launch,
+            record: begun.record,
+            child: Some(begun.shim),
+            exits,
+        };
+        self.watch(shim, watched);
+        Ok(started)
+    }
+
+    async fn adopt(&self, pod: &PodIdentity, _statuses: &[ContainerStatus], exits: ExitSink) -> Vec<Found> {
+        let (containers, clock) = (self.containers(pod), self.clock.clone());
+        let left = tokio::task::spawn_blocking(move || start::find(&containers, &clock)).await.unwrap_or_default();
+        let mut found = Vec::new();
+        for one in left {
+            found.push(Found {
+                container: one.container.clone(),
+                id: one.launch.id.clone(),
+                attempt: one.launch.attempt,
+                image: one.launch.image.clone(),
+                image_id: one.launch.image_id.clone(),
+                state: match one.state {
+                    start::LeftState::Ended(ended) => FoundState::Ended(ended),
+                    start::LeftState::Running(shim) => {
+                        let started_at = one.record.started_at;
+                        let (folder, launch, record) = (one.folder, one.launch, one.record);
+                        let exits = Arc::clone(&exits);
+                        self.watch(
+                            shim,
+                            Watched { container: one.container, folder, launch, record, child: None, exits },
+                        );
+                        FoundState::Running { started_at }
+                    }
+                },
+            });
+        }
+        found
+    }
+
+    async fn signal(&self, id: &str, signal: StopSignal) -> io::Result<()> {
+        let Some(handle) = self.handle(id) else { return Ok(()) };
+        let number = match signal {
+            StopSignal::Terminate => libc::SIGTERM,
+            StopSignal::Kill => libc::SIGKILL,
+        };
+        handle.main.as_ref().map_or(Ok(()), |main| main.send(number))
+    }
+
+    async fn exec(&self, id: &str, command: &[String], limit: Duration) -> anyhow::Result<ExecOutput> {
+        let handle = self.handle(id).context("the container does not run")?;
+        let mut process = tokio::process::Command::new(&self.program);
+        process.arg("container-exec").arg(handle.folder.path()).args(command).env_clear().kill_on_drop(true);
+        let pipe = std::process::Stdio::piped;
+        process.stdin(pipe()).stdout(pipe()).stderr(pipe());
+        let mut child = process.spawn().context("start the command")?;
+        let input = child.stdin.take();
+        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
+            anyhow::bail!("the command has no pipes");
+        };
+        let (mut text, mut error_text) = (Vec::new(), Vec::new());
+        let work = async {
+            let (mut output, mut errors) = (output.take(OUTPUT), errors.take(OUTPUT));
+            let _ = tokio::join!(output.read_to_end(&mut text), errors.read_to_end(&mut error_text));
+            child.wait().await
+        };
+        let status = tokio::time::timeout(limit, work).await;
+        drop(input);
+        let Ok(status) = status else {
+            // With its input closed the small process ends the command, and then itself.
+            let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
+            anyhow::bail!("command timed out after {limit:?}");
+        };
+        let code = status.context("wait for the command")?.code().unwrap_or(-1);
+        text.extend_from_slice(&error_text);
+        Ok(ExecOutput { code, output: String::from_utf8_lossy(&text).into_owned() })
+    }
+
+    async fn remove_pod(&self, pod: &PodIdentity) {
+        let containers = self.containers(pod);
+        let removed = tokio::task::spawn_blocking(move || std::fs::remove_dir_all(containers)).await;
+        if let Ok(Err(error)) = removed
+            && error.kind() != io::ErrorKind::NotFound
+        {
+            warn!(pod = %pod.name, %error, "folder of the containers not removed");
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
