@@ -1,6 +1,7 @@
 //! The controllers: what turns objects that are wished for into objects that are. They know the cluster only as a
 //! `kube::Client`.
 
+pub mod backends;
 pub mod caches;
 pub mod cluster;
 pub mod context;

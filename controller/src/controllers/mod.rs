@@ -1,6 +1,8 @@
 //! The list of controllers. To add one: its file, and its line here.
 
 mod deployment;
+mod endpoint_slice;
+mod endpoints;
 mod replica_set;
 
 use crate::context::Context;
@@ -13,5 +15,7 @@ pub struct Controller {
 
 pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "deployment", start: deployment::start },
+    Controller { name: "endpoint_slice", start: endpoint_slice::start },
+    Controller { name: "endpoint", start: endpoints::start },
     Controller { name: "replicaset", start: replica_set::start },
 ];

@@ -41,6 +41,11 @@ impl IndexKey {
         Self::of(("orphan", namespace))
     }
 
+    /// The Services in a namespace that ask for a label, by one of those that they ask for.
+    pub fn selector(namespace: &str, key: &str, value: &str) -> Self {
+        Self::of(("selector", namespace, key, value))
+    }
+
     /// The pods on a node; with an empty name, those on none.
     pub fn node(name: &str) -> Self {
         Self::of(("node", name))

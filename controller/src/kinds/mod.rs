@@ -5,12 +5,16 @@
 pub mod bare;
 pub mod condition;
 pub mod deployment;
+pub mod endpoint_slice;
+pub mod endpoints;
 pub mod kind;
 pub mod meta;
+pub mod node;
 pub mod pairs;
 pub mod pod;
 pub mod replica_set;
 pub mod requests;
 pub mod resource;
+pub mod service;
 pub mod template;
 pub mod wire;
