@@ -77,14 +77,25 @@ impl Tasks {
             debug!("all tasks stopped");
             return;
         }
-        let late: Vec<(String, AbortHandle)> = {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            std::mem::take(&mut *running).into_values().collect()
-        };
-        for (name, handle) in late {
+        for (name, handle) in self.take_running() {
             warn!(name, "task did not stop in time");
             handle.abort();
         }
+    }
+
+    /// Ends all tasks where they are, and tells them nothing: what is left is what a crash leaves.
+    pub fn abort(&self) {
+        for (_, handle) in self.take_running() {
+            handle.abort();
+        }
+        // Only now, so that no task acts on it.
+        self.stop.cancel();
+        self.tracker.close();
+    }
+
+    fn take_running(&self) -> Vec<(String, AbortHandle)> {
+        let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *running).into_values().collect()
     }
 }
 
@@ -125,6 +136,22 @@ mod tests {
         tasks.stop(Duration::from_secs(5)).await;
         assert!(tidy.load(Ordering::SeqCst));
         assert_eq!(start.elapsed(), Duration::from_secs(5));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_task_that_is_cut_off_does_nothing_more() {
+        let tasks = Tasks::new();
+        let acted = Arc::new(AtomicBool::new(false));
+        let act = acted.clone();
+        let stopping = tasks.stopping();
+        tasks.spawn("told", async move {
+            stopping.await;
+            act.store(true, Ordering::SeqCst);
+        });
+        tokio::task::yield_now().await;
+        tasks.abort();
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert!(tasks.is_stopping() && !acted.load(Ordering::SeqCst));
     }
 
     #[tokio::test]
