@@ -1,11 +1,13 @@
 //! A whole cluster in this process: API server, controllers, nodes.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use controller::manager::Manager;
+use futures::future::join_all;
 use kube::Client;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
@@ -66,19 +68,19 @@ impl Options {
 pub struct Cluster {
     api_server: ApiServer,
     manager: Manager,
+    options: Options,
+    metrics: Metrics,
     nodes: Vec<String>,
     // Stopped in this order: a part outlives those that need it.
-    node_tasks: Tasks,
+    node_tasks: BTreeMap<String, Tasks>,
     controller_tasks: Tasks,
     server_tasks: Tasks,
-    stop_pods_within: Duration,
 }
 
 impl Cluster {
     /// Starts everything; `ready` tells when it is up.
     pub async fn start(options: Options, metrics: &Metrics) -> Result<Self> {
-        let tasks = Tasks::new();
-        let (server_tasks, controller_tasks, node_tasks) = (tasks.child(), tasks.child(), tasks.child());
+        let (server_tasks, controller_tasks) = (Tasks::new(), Tasks::new());
         let serving = api_server::Options {
             data_dir: options.data_dir.clone(),
             store: options.store.clone(),
@@ -92,27 +94,59 @@ impl Cluster {
         let controllers = controller::options::Options::new(api_server.root_ca(), options.clock.clone());
         let manager = Manager::start(client, controllers, &controller_tasks, metrics);
 
-        let mut nodes = Vec::new();
-        for number in 1..=options.nodes {
-            let setting = node::Setting {
-                number,
-                data_dir: &options.data_dir,
-                runtime: options.runtime,
-                clock: &options.clock,
-                stop_pods_within: options.stop_pods_within,
-            };
-            let started = node::start(&api_server, &setting, &node_tasks, metrics).await;
-            nodes.push(started.with_context(|| format!("start node {number}"))?);
-        }
-        Ok(Self {
+        let count = options.nodes;
+        let mut cluster = Self {
             api_server,
             manager,
-            nodes,
-            node_tasks,
+            options,
+            metrics: metrics.clone(),
+            nodes: Vec::new(),
+            node_tasks: BTreeMap::new(),
             controller_tasks,
             server_tasks,
-            stop_pods_within: options.stop_pods_within,
-        })
+        };
+        for number in 1..=count {
+            cluster.start_node(number).await?;
+        }
+        Ok(cluster)
+    }
+
+    /// Starts the node of this number, new or once more.
+    pub async fn start_node(&mut self, number: u8) -> Result<()> {
+        let setting = node::Setting {
+            number,
+            data_dir: &self.options.data_dir,
+            runtime: self.options.runtime,
+            clock: &self.options.clock,
+            stop_pods_within: self.options.stop_pods_within,
+        };
+        let tasks = Tasks::new();
+        let started = node::start(&self.api_server, &setting, &tasks, &self.metrics).await;
+        let name = started.with_context(|| format!("start node {number}"))?;
+        if !self.nodes.contains(&name) {
+            self.nodes.push(name.clone());
+        }
+        self.node_tasks.insert(name, tasks);
+        Ok(())
+    }
+
+    /// Stops a node in order: its pods end, and it says so.
+    pub async fn stop_node(&mut self, name: &str) {
+        if let Some(tasks) = self.node_tasks.remove(name) {
+            tasks.stop(self.longest_stop()).await;
+        }
+    }
+
+    /// Has a node fall silent, as if its power had been cut.
+    pub fn cut_node(&mut self, name: &str) {
+        if let Some(tasks) = self.node_tasks.remove(name) {
+            tasks.abort();
+        }
+    }
+
+    /// A little more than the pods get, so that their end is told to the API server.
+    fn longest_stop(&self) -> Duration {
+        self.options.stop_pods_within + Duration::from_secs(2)
     }
 
     /// Resolves when the controllers have read the cluster and every node is ready.
@@ -140,8 +174,8 @@ impl Cluster {
 
     /// Stops the nodes with their pods, then the controllers, then the API server.
     pub async fn stop(self) {
-        // A little more than the pods get, so that their end is told to the API server.
-        self.node_tasks.stop(self.stop_pods_within + Duration::from_secs(2)).await;
+        let limit = self.longest_stop();
+        join_all(self.node_tasks.values().map(|tasks| tasks.stop(limit))).await;
         self.controller_tasks.stop(Duration::from_secs(2)).await;
         self.server_tasks.stop(Duration::from_secs(5)).await;
     }
