@@ -57,3 +57,12 @@ pub fn lease_write(name: &str, expected: Option<Revision>, renewals: u32) -> Wri
     );
     Write { key: lease_key(name), expected, value: Some(Bytes::from(text)), fields: None, volatile: true }
 }
+
+/// A pod with an annotation of so many characters.
+pub fn pod_of_size(namespace: &str, name: &str, size: usize) -> Bytes {
+    let filling = "x".repeat(size);
+    let text = format!(
+        r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"{namespace}","annotations":{{"filling":"{filling}"}}}}}}"#
+    );
+    Bytes::from(text)
+}

@@ -6,6 +6,8 @@ use std::time::Duration;
 /// store keeps what it has, which then costs nothing more.
 #[derive(Debug, Clone)]
 pub struct Limits {
+    /// The bytes of one object. Upstairs there is a smaller limit; this one keeps the disk's form in its bounds.
+    pub object_bytes: usize,
     /// Writes that may wait for the writer; the next ones wait to be let in.
     pub queue: usize,
     /// Writes in one batch, and the bytes of their values. A single larger value makes a batch of its own.
@@ -36,6 +38,7 @@ const FIVE_MINUTES: Duration = Duration::from_secs(300);
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            object_bytes: 64 * 1024 * 1024,
             queue: 1024,
             batch_writes: 256,
             batch_bytes: 1024 * 1024,

@@ -10,6 +10,7 @@ mod contract;
 mod draft;
 pub mod engine;
 pub mod event;
+pub mod export;
 mod feed;
 #[cfg(test)]
 mod fixtures;
@@ -20,10 +21,28 @@ mod log;
 pub mod memory;
 pub mod object;
 mod published;
+pub mod sled;
 pub mod snapshot;
 mod store;
 pub mod watch;
+mod whole_file;
 mod writer;
 
+use std::path::Path;
+use std::sync::Arc;
+
+use self::engine::Engine;
 pub use self::feed::Feed;
 pub use self::store::{CommitError, Storage, Write};
+
+/// Makes an engine; those that keep their objects on a disk keep them in the directory.
+type Make = fn(&Path) -> Arc<dyn Engine>;
+
+/// The engines, by name. A new one is a file, and a line here.
+pub const ENGINES: &[(&str, Make)] =
+    &[("memory", |_| Arc::new(memory::Memory::default())), ("sled", |directory| Arc::new(sled::Sled::new(directory)))];
+
+/// The engine with this name.
+pub fn engine(name: &str, directory: &Path) -> Option<Arc<dyn Engine>> {
+    ENGINES.iter().find(|(known, _)| *known == name).map(|(_, make)| make(directory))
+}

@@ -145,6 +145,8 @@ impl Storage {
         for part in [&key.namespace, &key.name] {
             anyhow::ensure!(!part.contains(['/', '\0']), "{key}: a name may hold neither '/' nor a zero byte");
         }
+        let bytes = value.as_ref().map_or(0, Bytes::len);
+        anyhow::ensure!(bytes <= self.published.limits.object_bytes, "{key}: an object of {bytes} bytes is too large");
         let draft = value.map(|value| Draft::new(&key, value, fields, &*self.published.layout)).transpose()?;
         Ok(DecidedWrite { key, expected, draft, volatile })
     }

@@ -1,0 +1,208 @@
+//! How objects lie in the database: a key for each chunk, and a head on the first.
+//!
+//! `group/resource/namespace/name` 0 `chunk number` → the bytes of the chunk; before those of chunk 0 stand the
+//! revision, the length of the whole and its checksum. Numbers are big-endian. One more key holds up to where
+//! revisions are reserved.
+
+use anyhow::{Context, bail, ensure};
+use bytes::{Bytes, BytesMut};
+
+use crate::storage::object::Key;
+
+/// Up to which revision all may have been given out. Sorts before every object.
+pub const RESERVED: &[u8] = b"\0reserved";
+
+/// The most that a chunk holds. A leaf of sled's tree holds up to 17 values and is written whole; above a quarter of a
+/// segment, 512 KiB, it would be put into a file of its own, which sled never syncs.
+const CHUNK: usize = 24 * 1024;
+
+const HEAD: usize = 8 + 4 + 4;
+
+/// An object with its names spelled out, as it lies on disk or in an export.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// `group/resource/namespace/name`.
+    pub path: String,
+    pub revision: u64,
+    pub bytes: Bytes,
+}
+
+impl Record {
+    /// Its group, resource, namespace and name.
+    pub fn names(&self) -> Result<[&str; 4], anyhow::Error> {
+        let mut parts = self.path.split('/');
+        let names = std::array::from_fn(|_| parts.next().unwrap_or_default());
+        ensure!(parts.next().is_none() && !names[3].is_empty(), "{:?} is not the key of an object", self.path);
+        Ok(names)
+    }
+}
+
+/// The path of a key: its part of every chunk's key.
+pub fn path(key: &Key) -> String {
+    let resource = key.resource;
+    format!("{}/{}/{}/{}", resource.group, resource.resource, key.namespace, key.name)
+}
+
+/// The key of a chunk.
+pub fn chunk_key(path: &str, number: u16) -> Vec<u8> {
+    let mut key = Vec::with_capacity(path.len() + 3);
+    key.extend_from_slice(path.as_bytes());
+    key.push(0);
+    key.extend_from_slice(&number.to_be_bytes());
+    key
+}
+
+/// The chunks of an object, in order.
+pub fn chunks(revision: u64, bytes: &[u8]) -> Result<Vec<Vec<u8>>, anyhow::Error> {
+    let length = u32::try_from(bytes.len()).context("an object of 4 GiB")?;
+    let (start, rest) = bytes.split_at(bytes.len().min(CHUNK - HEAD));
+    let mut first = Vec::with_capacity(HEAD + start.len());
+    first.extend_from_slice(&revision.to_be_bytes());
+    first.extend_from_slice(&length.to_be_bytes());
+    first.extend_from_slice(&checksum(revision, bytes).to_be_bytes());
+    first.extend_from_slice(start);
+    let chunks: Vec<Vec<u8>> = std::iter::once(first).chain(rest.chunks(CHUNK).map(<[u8]>::to_vec)).collect();
+    ensure!(u16::try_from(chunks.len()).is_ok(), "an object of {length} bytes is too large");
+    Ok(chunks)
+}
+
+fn checksum(revision: u64, bytes: &[u8]) -> u32 {
+    let mut hasher = crc32fast::Hasher::new();
+    hasher.update(&revision.to_be_bytes());
+    hasher.update(bytes);
+    hasher.finalize()
+}
+
+/// Puts objects together from the pairs of the database, in the order of their keys.
+#[derive(Default)]
+pub struct Assembly {
+    under_way: Option<UnderWay>,
+}
+
+struct UnderWay {
+    path: String,
+    revision: u64,
+    length: usize,
+    checksum: u32,
+    chunks: u16,
+    bytes: BytesMut,
+}
+
+impl Assembly {
+    /// Takes the next pair in. Answers with an object when it is complete.
+    pub fn add(&mut self, key: &[u8], value: &[u8]) -> Result<Option<Record>, anyhow::Error> {
+        let (path, number) = split_key(key)?;
+        let mut object = match self.under_way.take() {
+            None if number == 0 => UnderWay::begin(path, value)?,
+            Some(object) if object.path == path && object.chunks == number => object,
+            None => bail!("{path}: its first chunk is missing"),
+            Some(object) => bail!("{}: chunk {} is missing", object.path, object.chunks),
+        };
+        object.bytes.extend_from_slice(if number == 0 { &value[HEAD..] } else { value });
+        object.chunks += 1;
+        if object.bytes.len() < object.length {
+            self.under_way = Some(object);
+            return Ok(None);
+        }
+        object.end().map(Some)
+    }
+
+    /// To be called behind the last pair.
+    pub fn end(self) -> Result<(), anyhow::Error> {
+        match self.under_way {
+            None => Ok(()),
+            Some(object) => bail!("{}: chunk {} is missing", object.path, object.chunks),
+        }
+    }
+}
+
+impl UnderWay {
+    fn begin(path: &str, value: &[u8]) -> Result<Self, anyhow::Error> {
+        let (Some((revision, rest)), true) = (value.split_first_chunk(), value.len() >= HEAD) else {
+            bail!("{path}: its first chunk is too short");
+        };
+        let number = |at: usize| u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
+        let length = number(0) as usize;
+        Ok(Self {
+            path: path.to_owned(),
+            revision: u64::from_be_bytes(*revision),
+            length,
+            checksum: number(4),
+            chunks: 0,
+            bytes: BytesMut::with_capacity(value.len()),
+        })
+    }
+
+    fn end(self) -> Result<Record, anyhow::Error> {
+        let Self { path, revision, length, checksum: expected, bytes, .. } = self;
+        ensure!(bytes.len() == length, "{path}: {} bytes instead of {length}", bytes.len());
+        ensure!(checksum(revision, &bytes) == expected, "{path}: its checksum is wrong");
+        Ok(Record { path, revision, bytes: bytes.freeze() })
+    }
+}
+
+fn split_key(key: &[u8]) -> Result<(&str, u16), anyhow::Error> {
+    let parts = key.split_last_chunk::<3>();
+    let Some((path, [0, high, low])) = parts else { bail!("{:?} is not the key of a chunk", key.escape_ascii()) };
+    let path = std::str::from_utf8(path).context("a key that is not text")?;
+    Ok((path, u16::from_be_bytes([*high, *low])))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn pairs(path: &str, revision: u64, bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
+        let chunks = chunks(revision, bytes).unwrap();
+        chunks.into_iter().enumerate().map(|(number, chunk)| (chunk_key(path, number as u16), chunk)).collect()
+    }
+
+    fn assemble(pairs: &[(Vec<u8>, Vec<u8>)]) -> Result<Vec<Record>, anyhow::Error> {
+        let mut assembly = Assembly::default();
+        let mut objects = Vec::new();
+        for (key, value) in pairs {
+            objects.extend(assembly.add(key, value)?);
+        }
+        assembly.end()?;
+        Ok(objects)
+    }
+
+    proptest! {
+        #[test]
+        fn objects_of_any_size_come_back(sizes in proptest::collection::vec(0_usize..200_000, 1..4)) {
+            let mut stored = Vec::new();
+            for (number, size) in sizes.iter().enumerate() {
+                stored.extend(pairs(&format!("/pods/default/{number}"), number as u64, &vec![number as u8; *size]));
+            }
+            prop_assert!(stored.iter().all(|(_, chunk)| chunk.len() <= CHUNK));
+            prop_assert!(stored.is_sorted());
+            let objects = assemble(&stored).unwrap();
+            prop_assert_eq!(objects.len(), sizes.len());
+            let chunks: usize = sizes.iter().map(|size| (size + HEAD).div_ceil(CHUNK).max(1)).sum();
+            prop_assert_eq!(stored.len(), chunks);
+            for (number, (record, size)) in objects.iter().zip(&sizes).enumerate() {
+                prop_assert_eq!(&record.bytes, &vec![number as u8; *size]);
+                prop_assert_eq!(record.names().unwrap()[3], number.to_string());
+            }
+        }
+
+        #[test]
+        fn damage_is_found_and_never_panics(at in 0_usize..70_000, bit in 0_u8..8, drop in 0_usize..4) {
+            let mut stored = pairs("/pods/default/a", 7, &[1; 60_000]);
+            let mut flipped = stored.clone();
+            let (chunk, byte) = (at / CHUNK % 3, at % CHUNK % flipped[at / CHUNK % 3].1.len());
+            flipped[chunk].1[byte] ^= 1 << bit;
+            prop_assert!(assemble(&flipped).is_err());
+            if drop < stored.len() {
+                stored.remove(drop);
+                prop_assert!(assemble(&stored).is_err());
+            }
+        }
+
+        #[test]
+        fn no_pair_is_taken_for_what_it_is_not(key: Vec<u8>, value: Vec<u8>) {
+            let _ = assemble(&[(key, value)]);
+        }
+    }
+}

@@ -1,0 +1,203 @@
+//! From the database of the last process to that of this one.
+//!
+//! The old one is never touched: it is copied, the copy is opened, and what is in it goes into a new one. Until that
+//! counts, a crash changes nothing. What a process closes it also seals, so that later damage does not go unseen; after a
+//! crash, sled's own checksums tell where its log ends.
+
+use std::fs::{self, File};
+use std::io::{Read, Write};
+use std::path::Path;
+
+use anyhow::{Context, anyhow, ensure};
+use sled::Error::Io;
+
+use crate::storage::engine::{Feed, Stored};
+use crate::storage::object::{Key, Revision};
+use crate::storage::sled::codec::Record;
+use crate::storage::sled::database::{Barrier, Copy, Database, Put, check_blobs};
+use crate::storage::sled::directory::{Directory, damaged};
+use crate::storage::whole_file;
+
+const SEAL: &str = "seal";
+/// An empty store is at a revision too: 0 means "any" to clients.
+const FIRST: Revision = Revision(1);
+/// How much is written at once.
+const BATCH: usize = 1024 * 1024;
+
+/// Feeds what is in a directory, and leaves it with a new database that holds the same, and in which `block` revisions
+/// are reserved above the one that the store is at. That one was never given out before.
+pub fn start(
+    path: &Path,
+    barrier: Barrier,
+    feed: &Feed,
+    block: u64,
+) -> Result<(Database, Directory, Revision), anyhow::Error> {
+    let mut directory = Directory::claim(path)?;
+    let mut next = Filling::new(Database::make(&directory.make_next()?, barrier)?);
+    let revision = match directory.current() {
+        None => feed.load(&mut std::iter::empty(), FIRST).map(|()| FIRST)?,
+        Some(current) => {
+            let loaded = load(&current, &directory.make_recovery()?, &mut next, feed);
+            loaded.map_err(|error| advise(path, error))?
+        }
+    };
+    let database = next.finish(revision.0 + block)?;
+    directory.switch()?;
+    Ok((database, directory, revision))
+}
+
+fn load(current: &Path, recovery: &Path, next: &mut Filling, feed: &Feed) -> Result<Revision, anyhow::Error> {
+    copy(current, recovery)?;
+    let copy = Copy::open(recovery)?;
+    let reserved = copy.reserved()?;
+    // Whatever was given out before is at most what was reserved.
+    let revision = Revision(reserved + 1);
+    let mut stored = copy.objects().map(|record| {
+        let record = record?;
+        ensure!(record.revision <= reserved, "{}: its revision was never given out", record.path);
+        let stored = known(&record, feed)?;
+        next.add(record)?;
+        Ok(stored)
+    });
+    feed.load(&mut stored, revision)?;
+    Ok(revision)
+}
+
+fn known(record: &Record, feed: &Feed) -> Result<Stored, anyhow::Error> {
+    let [group, resource, namespace, name] = record.names()?;
+    let known = feed.resource(group, resource);
+    let known = known.with_context(|| format!("there is no resource {resource:?} in the group {group:?}"))?;
+    let key = Key::new(known, namespace, name);
+    Ok(Stored { key, revision: Revision(record.revision), bytes: record.bytes.clone() })
+}
+
+/// Makes a store in an empty directory, out of objects from elsewhere. Its revisions go on above `revision`.
+pub fn restore(
+    path: &Path,
+    revision: u64,
+    records: &mut dyn Iterator<Item = Result<Record, anyhow::Error>>,
+) -> Result<(), anyhow::Error> {
+    let mut directory = Directory::claim(path)?;
+    ensure!(directory.current().is_none(), "{} holds a store already: restore into an empty directory", path.display());
+    let mut next = Filling::new(Database::make(&directory.make_next()?, Barrier::Sync)?);
+    for record in records {
+        let record = record?;
+        record.names()?;
+        ensure!(record.revision <= revision, "{}: its revision is above that of the store", record.path);
+        next.add(record)?;
+    }
+    next.finish(revision)?;
+    directory.switch()
+}
+
+/// A database on its way to being complete.
+struct Filling {
+    database: Database,
+    batch: Vec<Record>,
+    bytes: usize,
+}
+
+impl Filling {
+    fn new(database: Database) -> Self {
+        Self { database, batch: Vec::new(), bytes: 0 }
+    }
+
+    fn add(&mut self, record: Record) -> Result<(), anyhow::Error> {
+        self.bytes += record.bytes.len();
+        self.batch.push(record);
+        if self.bytes >= BATCH { self.write(None) } else { Ok(()) }
+    }
+
+    fn write(&mut self, reserve: Option<u64>) -> Result<(), anyhow::Error> {
+        let batch = std::mem::take(&mut self.batch);
+        self.bytes = 0;
+        let puts = batch.iter().map(|record| Put::Object {
+            path: record.path.clone(),
+            revision: record.revision,
+            bytes: &record.bytes,
+        });
+        self.database.write_unsynced(&puts.collect::<Vec<_>>(), reserve)
+    }
+
+    /// Writes the reservation last: a log without it has lost some of what it began with.
+    fn finish(mut self, reserve: u64) -> Result<Database, anyhow::Error> {
+        self.write(None)?;
+        self.write(Some(reserve))?;
+        self.database.sync_all()?;
+        Ok(self.database)
+    }
+}
+
+/// Adds what to do, unless it was the machine that failed, which says so itself.
+fn advise(path: &Path, error: anyhow::Error) -> anyhow::Error {
+    let is_of_machine = error.chain().any(|cause| {
+        let error = match cause.downcast_ref::<sled::Error>() {
+            Some(Io(error)) => Some(error),
+            _ => cause.downcast_ref::<std::io::Error>(),
+        };
+        error.is_some_and(|error| error.raw_os_error().is_some())
+    });
+    let is_missing = error.chain().any(|cause| {
+        cause.downcast_ref::<std::io::Error>().is_some_and(|error| error.kind() == std::io::ErrorKind::NotFound)
+    });
+    if is_of_machine && !is_missing {
+        error.context(format!("read the data directory {}", path.display()))
+    } else {
+        anyhow!(damaged(path, &format!("{error:#}")))
+    }
+}
+
+/// Copies a database to where it may be opened, and compares it with its seal if it has one.
+fn copy(from: &Path, to: &Path) -> Result<(), anyhow::Error> {
+    check_blobs(from)?;
+    fs::create_dir(to.join("blobs")).with_context(|| format!("create {}", to.display()))?;
+    fs::copy(from.join("conf"), to.join("conf")).context("copy its settings")?;
+    let log = File::open(from.join("db")).context("open its log")?;
+    let copy = File::create(to.join("db")).context("create a copy of its log")?;
+    let print = Print::take(log, Some(copy))?;
+    match fs::read_to_string(from.join(SEAL)) {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(()),
+        Err(error) => Err(error).context("read its seal"),
+        Ok(seal) => {
+            ensure!(seal == print.text(), "its log has changed since it was closed");
+            Ok(())
+        }
+    }
+}
+
+/// Closes a database for good. Without a seal, which it then simply lacks, it is as good as after a crash.
+pub fn close(database: Database) -> Result<(), anyhow::Error> {
+    let path = database.close()?;
+    let print = Print::take(File::open(path.join("db")).context("open its log")?, None)?;
+    whole_file::write(&path.join(SEAL), &path.join("seal.new"), |file| file.write_all(print.text().as_bytes()))
+}
+
+/// Tells whether a file is still the same.
+#[derive(Default)]
+struct Print {
+    length: u64,
+    hasher: crc32fast::Hasher,
+}
+
+impl Print {
+    /// Reads a file through, and copies it meanwhile if it is told where to.
+    fn take(mut file: File, mut copy: Option<File>) -> Result<Self, anyhow::Error> {
+        let mut print = Self::default();
+        let mut buffer = vec![0; 256 * 1024];
+        loop {
+            let count = file.read(&mut buffer).context("read its log")?;
+            if count == 0 {
+                return Ok(print);
+            }
+            print.length += count as u64;
+            print.hasher.update(&buffer[..count]);
+            if let Some(copy) = &mut copy {
+                copy.write_all(&buffer[..count]).context("copy its log")?;
+            }
+        }
+    }
+
+    fn text(&self) -> String {
+        format!("{} {:08x}\n", self.length, self.hasher.clone().finalize())
+    }
+}
