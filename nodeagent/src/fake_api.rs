@@ -200,7 +200,7 @@ impl Inner {
     }
 }
 
-const LISTS: [&str; 5] = ["pods", "nodes", "services", "configmaps", "secrets"];
+const LISTS: [&str; 6] = ["pods", "nodes", "services", "endpointslices", "configmaps", "secrets"];
 
 pub fn pod_path(name: &str) -> String {
     format!("/api/v1/namespaces/default/pods/{name}")

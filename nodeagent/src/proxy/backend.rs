@@ -5,9 +5,21 @@ use std::net::SocketAddr;
 
 use api::names::NamespacedName;
 use async_trait::async_trait;
+use lifecycle::metrics::Metrics;
+use lifecycle::tasks::Tasks;
 
 use crate::proxy::service::Protocol;
-use crate::proxy::table::{Entry, ServicePort, Table};
+use crate::proxy::sockets::Sockets;
+use crate::proxy::table::{Entry, NodeFacts, ServicePort, Table};
+
+/// What a backend is made with.
+pub struct Place<'a> {
+    pub facts: &'a NodeFacts,
+    /// Shared by all nodes of a process, so that they do not fight over the addresses of one machine.
+    pub sockets: &'a Sockets,
+    pub tasks: &'a Tasks,
+    pub metrics: &'a Metrics,
+}
 
 /// A way of forwarding. It is handed the whole wanted table each time and finds the difference to what it does itself.
 #[async_trait]

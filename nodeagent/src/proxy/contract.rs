@@ -11,13 +11,13 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 use tokio::task::JoinSet;
 
-use crate::proxy::backend::{Backend, FAILED_TO_BIND, Problem};
+use crate::proxy::backend::{Backend, FAILED_TO_BIND, Place, Problem};
 use crate::proxy::fixtures::{fresh_address, service, service_with, slice, slices_to, table};
 use crate::proxy::service::Service;
 use crate::proxy::slice::Slice;
+use crate::proxy::sockets::Sockets;
 use crate::proxy::table::NodeFacts;
-use crate::proxy::userspace::sockets::Sockets;
-use crate::proxy::{BACKENDS, Make, Place};
+use crate::proxy::{BACKENDS, Make};
 
 const PORT: u16 = 8080;
 const NODE_PORT: u16 = 30080;

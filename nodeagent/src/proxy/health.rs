@@ -24,9 +24,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tracing::debug;
 
 use crate::proxy::backend::{FAILED_TO_START_HEALTH_CHECK, Problem};
+use crate::proxy::listen;
 use crate::proxy::service::Protocol;
 use crate::proxy::table::{HealthCheck, Table};
-use crate::proxy::userspace::listen;
 use crate::proxy::worker::Worker;
 
 /// How many may ask a server at once; more wait.
@@ -149,5 +149,48 @@ impl Asked {
         headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
         headers.insert("X-Load-Balancing-Endpoint-Weight", HeaderValue::from(count));
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::proxy::fixtures::{fresh_address, service, slice, table};
+    use crate::proxy::table::NodeFacts;
+
+    async fn asked(address: SocketAddr) -> Result<(StatusCode, String, serde_json::Value), reqwest::Error> {
+        rustls::crypto::ring::default_provider().install_default().ok();
+        let response =
+            reqwest::Client::builder().no_proxy().build()?.get(format!("http://{address}/healthz")).send().await?;
+        let weight = response.headers()["X-Load-Balancing-Endpoint-Weight"].to_str().unwrap().to_owned();
+        Ok((response.status(), weight, response.json().await?))
+    }
+
+    #[tokio::test]
+    async fn a_load_balancer_learns_how_many_endpoints_are_here() {
+        let node = fresh_address();
+        let facts = NodeFacts::new("here", vec![node]);
+        let tasks = Tasks::new();
+        let mut servers = HealthServers::new(&tasks);
+        let balanced =
+            service(json!({"type": "LoadBalancer", "clusterIP": "127.96.0.10", "externalTrafficPolicy": "Local",
+            "healthCheckNodePort": 32000, "ports": [{"port": 80, "nodePort": 30080}]}));
+        let address = SocketAddr::new(node, 32000);
+        for (count, status) in [(0, 503), (2, 200), (0, 503)] {
+            let endpoint = |last: u8| json!({"addresses": [format!("127.64.1.{last}")], "nodeName": "here"});
+            let endpoints: Vec<_> = (0..count).map(endpoint).collect();
+            let table = table(&facts, &[(balanced.clone(), vec![slice(8080, json!(endpoints))])]);
+            assert_eq!(servers.apply(&table).await, []);
+            let (code, weight, body) = asked(address).await.unwrap();
+            assert_eq!((code.as_u16(), weight), (status, count.to_string()));
+            let service = json!({"namespace": "default", "name": "web"});
+            assert_eq!(body, json!({"service": service, "localEndpoints": count, "serviceProxyHealthy": true}));
+        }
+        assert_eq!(servers.apply(&table(&facts, &[])).await, []);
+        assert!(asked(address).await.is_err());
+        let taken = TcpListener::bind(address).await.unwrap();
+        let problems = servers.apply(&table(&facts, &[(balanced, vec![])])).await;
+        assert_eq!(problems.iter().map(|problem| problem.reason).collect::<Vec<_>>(), [FAILED_TO_START_HEALTH_CHECK]);
+        drop(taken);
     }
 }

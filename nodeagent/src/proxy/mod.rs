@@ -5,46 +5,42 @@
 pub mod backend;
 mod feed;
 mod health;
+mod listen;
 mod measures;
 mod objects;
-pub mod run;
+mod run;
 pub mod service;
 pub mod slice;
+pub mod sockets;
 pub mod table;
 pub mod topology;
 mod troubles;
-pub mod userspace;
+mod userspace;
 mod wire;
 mod worker;
-
-use lifecycle::metrics::Metrics;
-use lifecycle::tasks::Tasks;
-
-use crate::proxy::backend::Backend;
-use crate::proxy::table::NodeFacts;
-use crate::proxy::userspace::Userspace;
-use crate::proxy::userspace::sockets::Sockets;
-
-/// What a backend is made with.
-pub struct Place<'a> {
-    pub facts: &'a NodeFacts,
-    /// Shared by all nodes of a process, so that they do not fight over the addresses of one machine.
-    pub sockets: &'a Sockets,
-    pub tasks: &'a Tasks,
-    pub metrics: &'a Metrics,
-}
-
-type Make = fn(&Place<'_>) -> Box<dyn Backend>;
-
-/// Every backend, by the name that flags use; the first is the default.
-pub const BACKENDS: &[(&str, Make)] = &[("userspace", |place| Box::new(Userspace::new(place)))];
-
-/// The backend of this name.
-pub fn backend_named(name: &str, place: &Place<'_>) -> Option<Box<dyn Backend>> {
-    BACKENDS.iter().find(|(known, _)| *known == name).map(|(_, make)| make(place))
-}
 
 #[cfg(test)]
 mod contract;
 #[cfg(test)]
 mod fixtures;
+
+use kube::Client;
+use lifecycle::clock::Clock;
+use tokio::sync::watch;
+
+use crate::proxy::backend::{Backend, Place};
+use crate::proxy::table::NodeFacts;
+
+type Make = fn(&Place<'_>) -> Box<dyn Backend>;
+
+/// Every backend, by the name that flags use; the first is the default.
+pub const BACKENDS: &[(&str, Make)] = &[("userspace", |place| Box::new(userspace::Userspace::new(place)))];
+
+/// Starts the proxy of one node, with the backend of this name or `None` if there is no such backend. It ends with the
+/// tasks of its place. Facts that are sent later take the place of the first ones.
+pub fn start(client: Client, backend: &str, place: &Place<'_>, clock: Clock) -> Option<watch::Sender<NodeFacts>> {
+    let (_, make) = BACKENDS.iter().find(|(name, _)| *name == backend)?;
+    let facts = watch::Sender::new(place.facts.clone());
+    run::run(client, facts.subscribe(), make(place), clock, place.tasks, place.metrics);
+    Some(facts)
+}

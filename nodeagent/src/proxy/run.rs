@@ -146,7 +146,7 @@ struct Pace {
 
 impl Default for Pace {
     fn default() -> Self {
-        Self { not_before: Instant::now(), changes: 0, is_forced: false }
+        Self { not_before: Instant::now(), changes: 0, is_forced: true }
     }
 }
 
@@ -176,3 +176,6 @@ impl Pace {
         *self = Self { not_before: Instant::now() + rest, changes: 0, is_forced: false };
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,6 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use socket2::SockRef;
+use tokio::io::Interest;
 use tokio::net::TcpStream;
 
 use crate::proxy::userspace::pipes::{Pipe, Pipes};
@@ -39,8 +40,8 @@ pub async fn both_ways(client: &TcpStream, server: &TcpStream, pipes: &Pipes) ->
         let down = one_way(server, client, pipes, &mut carried.1);
         tokio::pin!(up, down);
         tokio::select! {
-            result = &mut up => ends_well(result, down).await,
-            result = &mut down => ends_well(result, up).await,
+            result = &mut up => ends_well(result, client, down).await,
+            result = &mut down => ends_well(result, server, up).await,
         }
     };
     if !is_whole {
@@ -50,10 +51,19 @@ pub async fn both_ways(client: &TcpStream, server: &TcpStream, pipes: &Pipes) ->
     carried.0 + carried.1
 }
 
-/// One direction has ended so; what becomes of the other?
-async fn ends_well(first: Result<(), Broken>, other: impl Future<Output = Result<(), Broken>>) -> bool {
+/// The direction from this side has ended so; what becomes of the other?
+async fn ends_well(
+    first: Result<(), Broken>,
+    side: &TcpStream,
+    other: impl Future<Output = Result<(), Broken>>,
+) -> bool {
     match first {
-        Ok(()) => other.await.is_ok(),
+        // It may still listen, until it says that it does not.
+        Ok(()) => tokio::select! {
+            biased;
+            result = other => result.is_ok(),
+            _ = side.ready(Interest::ERROR) => false,
+        },
         // Nobody will take this side's answers any more.
         Err(Broken::Source) => false,
         // The other side is gone, perhaps with a last word on the way to this one.
@@ -167,3 +177,6 @@ async fn empty(pipe: &mut Pipe<'_>, to: &TcpStream) -> Result<(), Broken> {
 fn is_wait(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted)
 }
+
+#[cfg(test)]
+mod tests;

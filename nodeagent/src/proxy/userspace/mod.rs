@@ -6,9 +6,7 @@
 
 mod balance;
 mod forward;
-pub mod listen;
 mod pipes;
-pub mod sockets;
 mod target;
 mod tcp;
 mod udp;
@@ -26,19 +24,21 @@ use tokio::net::{TcpListener, UdpSocket};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use crate::proxy::Place;
-use crate::proxy::backend::{Backend, FAILED_TO_BIND, Problem, UNSUPPORTED_PROTOCOL};
+use crate::proxy::backend::{Backend, FAILED_TO_BIND, Place, Problem, UNSUPPORTED_PROTOCOL};
+use crate::proxy::listen;
 use crate::proxy::measures::Measures;
 use crate::proxy::service::Protocol;
+use crate::proxy::sockets::{Claim, Member, Sockets};
 use crate::proxy::table::{EntryKey, NodeFacts, ServicePort, ServicePortName, Table};
 use crate::proxy::userspace::balance::Balancer;
-use crate::proxy::userspace::sockets::{Claim, Member, Sockets};
+use crate::proxy::userspace::pipes::Pipes;
 use crate::proxy::userspace::target::{Target, leads_somewhere};
 use crate::proxy::worker::Worker;
 
 /// What the tasks of one node's forwarding share.
 struct Shared {
     sockets: Sockets,
+    pipes: Pipes,
     tasks: Tasks,
     measures: Measures,
 }
@@ -69,6 +69,7 @@ impl Userspace {
         Self {
             shared: Arc::new(Shared {
                 sockets: place.sockets.clone(),
+                pipes: Pipes::default(),
                 tasks: place.tasks.clone(),
                 measures: Measures::of(place.metrics),
             }),

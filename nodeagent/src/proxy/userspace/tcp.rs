@@ -10,8 +10,9 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tracing::{debug, warn};
 
+use crate::proxy::listen;
 use crate::proxy::userspace::target::Target;
-use crate::proxy::userspace::{Shared, forward, listen};
+use crate::proxy::userspace::{Shared, forward};
 
 /// How long each attempt to reach an endpoint may take. A refusal does not wait: the next endpoint is tried at once.
 const ATTEMPTS: [Duration; 5] = [
@@ -88,7 +89,7 @@ impl Connection {
             return;
         };
         watch_for_silence(&self.stream, self.client);
-        let carried = forward::both_ways(&self.stream, &server, self.shared.sockets.pipes()).await;
+        let carried = forward::both_ways(&self.stream, &server, &self.shared.pipes).await;
         self.shared.measures.bytes.inc_by(carried);
     }
 

@@ -13,9 +13,10 @@ use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::{debug, warn};
 
+use crate::proxy::listen;
+use crate::proxy::userspace::Shared;
 use crate::proxy::userspace::forward::with_buffer;
 use crate::proxy::userspace::target::Target;
-use crate::proxy::userspace::{Shared, listen};
 
 /// How long a client that asked once is remembered without a datagram, and one that goes on talking.
 const SILENCE_AFTER_QUESTION: Duration = Duration::from_secs(30);

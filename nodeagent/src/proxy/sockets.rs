@@ -12,7 +12,6 @@ use tokio::sync::{Semaphore, watch};
 use tracing::debug;
 
 use crate::proxy::table::EntryKey;
-use crate::proxy::userspace::pipes::Pipes;
 
 /// Clones share.
 #[derive(Clone)]
@@ -22,7 +21,6 @@ struct Shared {
     claims: Mutex<Claims>,
     released: watch::Sender<()>,
     flows: Arc<Semaphore>,
-    pipes: Pipes,
 }
 
 #[derive(Default)]
@@ -54,7 +52,6 @@ impl Sockets {
             claims: Mutex::default(),
             released: watch::Sender::new(()),
             flows: Arc::new(Semaphore::new(usize::try_from(flows).expect("bounded above"))),
-            pipes: Pipes::default(),
         }))
     }
 
@@ -72,10 +69,6 @@ impl Sockets {
     /// One permit for each connection or UDP client.
     pub fn flows(&self) -> &Arc<Semaphore> {
         &self.0.flows
-    }
-
-    pub fn pipes(&self) -> &Pipes {
-        &self.0.pipes
     }
 
     fn lock(&self) -> MutexGuard<'_, Claims> {
