@@ -484,7 +484,9 @@ every_backend! {
         for address in [first.cluster, first.node, second.node] {
             assert_eq!(name_at(address).await.unwrap().0, pod.name);
         }
-        drop(first);
+        let Stage { backend, tasks, .. } = first;
+        drop(backend);
+        in_time(tasks.stop(Duration::from_secs(5))).await;
         while name_at(second.cluster).await.is_err() {
             in_time(second.backend.retry()).await;
             second.lead_to("TCP", &[pod.address]).await;
