@@ -23,13 +23,8 @@ use crate::pki::{Authority, Subject};
 pub const STANDARD_ADDRESS: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), 6443);
 
 /// The names under which workloads and people reach the API.
-const SERVER_NAMES: [&str; 5] = [
-    "localhost",
-    "kubernetes",
-    "kubernetes.default",
-    "kubernetes.default.svc",
-    "kubernetes.default.svc.cluster.local",
-];
+const SERVER_NAMES: [&str; 5] =
+    ["localhost", "kubernetes", "kubernetes.default", "kubernetes.default.svc", "kubernetes.default.svc.cluster.local"];
 
 #[derive(Debug, Clone)]
 pub struct Options {
@@ -55,11 +50,8 @@ impl ApiServer {
             Some(address) => Some(listener::bind(address).await?),
             None => None,
         };
-        let authority = if options.listen.is_some() {
-            Authority::open(&options.data_dir.pki())?
-        } else {
-            Authority::generate()?
-        };
+        let authority =
+            if options.listen.is_some() { Authority::open(&options.data_dir.pki())? } else { Authority::generate()? };
         let registry = open_registry(&options, tasks).await?;
         let server = Server::new(registry, options.clock.clone(), metrics, tasks);
         let mut started = Self { server, authority, address: None };

@@ -13,6 +13,7 @@ use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use nodeagent::RuntimeKind;
+use nodeagent::proxy::sockets::Sockets;
 
 use crate::api_server::{self, ApiServer};
 use crate::node;
@@ -70,6 +71,7 @@ pub struct Cluster {
     manager: Manager,
     options: Options,
     metrics: Metrics,
+    sockets: Sockets,
     nodes: Vec<String>,
     // Stopped in this order: a part outlives those that need it.
     node_tasks: BTreeMap<String, Tasks>,
@@ -100,6 +102,7 @@ impl Cluster {
             manager,
             options,
             metrics: metrics.clone(),
+            sockets: Sockets::new(),
             nodes: Vec::new(),
             node_tasks: BTreeMap::new(),
             controller_tasks,
@@ -119,6 +122,7 @@ impl Cluster {
             runtime: self.options.runtime,
             clock: &self.options.clock,
             stop_pods_within: self.options.stop_pods_within,
+            sockets: &self.sockets,
         };
         let tasks = Tasks::new();
         let started = node::start(&self.api_server, &setting, &tasks, &self.metrics).await;

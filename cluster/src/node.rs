@@ -1,5 +1,6 @@
 //! A node of a cluster in this process.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -9,7 +10,10 @@ use kube::{Api, Client};
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
-use nodeagent::{Agent, RuntimeKind};
+use nodeagent::proxy::BACKENDS;
+use nodeagent::proxy::sockets::Sockets;
+use nodeagent::tunnel::{Duplex, InProcess};
+use nodeagent::{Agent, ProxyOptions, RuntimeKind};
 
 use crate::api_server::ApiServer;
 use crate::paths::DataDir;
@@ -23,6 +27,8 @@ pub struct Setting<'a> {
     pub runtime: RuntimeKind,
     pub clock: &'a Clock,
     pub stop_pods_within: Duration,
+    /// Shared by the proxies of all nodes.
+    pub sockets: &'a Sockets,
 }
 
 /// Starts the agent of one node, and tells its name.
@@ -35,11 +41,27 @@ pub async fn start(server: &ApiServer, setting: &Setting<'_>, tasks: &Tasks, met
         clock: setting.clock.clone(),
         stop_pods_on_exit: true,
         stop_within: setting.stop_pods_within,
+        // Pods that only say that they run answer nobody.
+        proxy: (setting.runtime != RuntimeKind::Simulated)
+            .then(|| ProxyOptions { backend: BACKENDS[0].0.to_owned(), sockets: setting.sockets.clone() }),
         ..nodeagent::Options::local(&name, setting.number, folder)
     };
     let client = server.client(&Subject::node(&name));
-    Agent::start(client, options, tasks, metrics).await?;
+    Agent::start(client, Arc::new(way_back(server, &name)), options, tasks, metrics).await?;
     Ok(name)
+}
+
+/// The stream over which the API server asks the agent, here without a socket.
+fn way_back(server: &ApiServer, node: &str) -> InProcess {
+    let (tunnels, node) = (server.server().tunnels().clone(), node.to_owned());
+    InProcess::new(move || {
+        let (tunnels, node) = (tunnels.clone(), node.clone());
+        Box::pin(async move {
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            tunnels.attach(&node, theirs).await.context("attach the tunnel")?;
+            Ok(Box::new(ours) as Box<dyn Duplex>)
+        })
+    })
 }
 
 /// Resolves when every one of these nodes says that it is ready.

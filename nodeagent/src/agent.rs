@@ -8,12 +8,15 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use api::cidr::Cidr;
+use api::well_known::label;
+use k8s_openapi::api::core::v1::Node;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use tokio::sync::{Semaphore, watch};
 
 use crate::events::Events;
+use crate::measures::Measures;
 use crate::node::lease;
 use crate::node::machine::Machine;
 use crate::node::registration::{self, Registration};
@@ -22,15 +25,30 @@ use crate::pods::admission::Ledger;
 use crate::pods::context::Context;
 use crate::pods::directory::Directory;
 use crate::pods::{folders, manager};
+use crate::proxy;
+use crate::proxy::backend::Place;
+use crate::proxy::sockets::Sockets;
+use crate::proxy::table::NodeFacts;
 use crate::references::Followers;
 use crate::runtime::interface::{PodIdentity, Runtime};
 use crate::runtime::{RuntimeKind, Setting};
+use crate::server;
+use crate::tunnel::{self, Uplink};
 
 /// How many writes to the API a node has under way at once.
 const WRITES: usize = 32;
 
+/// The Service proxy of a node.
+#[derive(Clone)]
+pub struct ProxyOptions {
+    /// A name of `proxy::BACKENDS`.
+    pub backend: String,
+    /// Shared by all nodes of a process.
+    pub sockets: Sockets,
+}
+
 /// What makes one node different from another.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct Options {
     pub node_name: String,
     pub node_address: IpAddr,
@@ -49,6 +67,8 @@ pub struct Options {
     pub zone: Option<String>,
     pub labels: BTreeMap<String, String>,
     pub max_pods: u32,
+    /// None: this node forwards nothing.
+    pub proxy: Option<ProxyOptions>,
     /// The program that is started again beside each container; its `main` calls `nodeagent::entry` first.
     pub program: PathBuf,
 }
@@ -70,6 +90,7 @@ impl Options {
             zone: None,
             labels: BTreeMap::new(),
             max_pods: 110,
+            proxy: None,
             program: PathBuf::from("/proc/self/exe"),
         }
     }
@@ -84,6 +105,7 @@ impl Agent {
     /// Starts all parts of the agent. It needs no API server to be there: it waits for one.
     pub async fn start(
         client: kube::Client,
+        uplink: Arc<dyn Uplink>,
         options: Options,
         tasks: &Tasks,
         metrics: &Metrics,
@@ -101,7 +123,6 @@ impl Agent {
         let own_node = Arc::new(registration.node(options.clock.now_seconds()));
         let (node_sender, node) = watch::channel(None);
         let (events, teller) = Events::new(client.clone(), &options.node_name, options.clock.clone());
-        let _ = metrics;
         let context = Arc::new(Context {
             client: client.clone(),
             node_name: options.node_name.clone(),
@@ -118,8 +139,12 @@ impl Agent {
             directory: Directory::default(),
             followers: Arc::new(Followers::new(client.clone(), tasks.clone())),
             writes: Semaphore::new(WRITES),
+            measures: Measures::of(metrics),
             stop_pods_within: options.stop_pods_on_exit.then_some(options.stop_within),
         });
+        start_proxy(&client, &options, node.clone(), tasks, metrics)?;
+        let router = server::router(Arc::clone(&context), metrics.clone());
+        tasks.spawn_until_stop("way back", tunnel::keep(uplink, router));
         let clock = options.clock;
         tasks.spawn_until_stop("events", teller);
         tasks.spawn_until_stop("node", registration::keep(client.clone(), clock.clone(), registration, node_sender));
@@ -150,4 +175,32 @@ async fn register(options: &Options, runtime: &Arc<dyn Runtime>) -> anyhow::Resu
         max_pods: options.max_pods,
         machine: machine.await.context("read the machine's facts")?,
     })
+}
+
+/// Starts the proxy, and tells it what the Node says of itself.
+fn start_proxy(
+    client: &kube::Client,
+    options: &Options,
+    mut node: watch::Receiver<Option<Arc<Node>>>,
+    tasks: &Tasks,
+    metrics: &Metrics,
+) -> anyhow::Result<()> {
+    let Some(proxy) = &options.proxy else { return Ok(()) };
+    let first = NodeFacts {
+        zone: options.zone.clone().unwrap_or_default(),
+        pod_ranges: vec![options.pod_cidr],
+        ..NodeFacts::new(&options.node_name, vec![options.node_address])
+    };
+    let place = Place { facts: &first, sockets: &proxy.sockets, tasks, metrics };
+    let facts = proxy::start(client.clone(), &proxy.backend, &place, options.clock.clone())
+        .with_context(|| format!("find the proxy backend \"{}\"", proxy.backend))?;
+    tasks.spawn_until_stop("facts of the proxy", async move {
+        while node.changed().await.is_ok() {
+            let Some(node) = node.borrow_and_update().clone() else { continue };
+            let labels = node.metadata.labels.as_ref();
+            let zone = labels.and_then(|labels| labels.get(label::ZONE)).cloned().unwrap_or_default();
+            facts.send_if_modified(|facts| std::mem::replace(&mut facts.zone, zone.clone()) != zone);
+        }
+    });
+    Ok(())
 }

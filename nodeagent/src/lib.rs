@@ -5,16 +5,21 @@ mod entry;
 mod events;
 #[cfg(test)]
 mod fake_api;
+mod folder_watch;
 #[cfg(test)]
 mod life_tests;
+mod logs;
+mod measures;
 pub mod node;
 pub mod pods;
 pub mod proxy;
 mod references;
 pub mod runtime;
+mod server;
+pub mod tunnel;
 mod volumes;
 mod watching;
 
-pub use agent::{Agent, Options};
+pub use agent::{Agent, Options, ProxyOptions};
 pub use entry::entry;
 pub use runtime::RuntimeKind;

@@ -93,6 +93,8 @@ async fn openapi_document(
 
 /// The agent of a node opens the way back to itself. That the node may do so for itself alone is for authorization.
 async fn tunnel(State(app): State<Arc<App>>, Path(node): Path<String>, upgrade: WebSocketUpgrade) -> Response {
+    // Clients of Kubernetes ask for one of these by habit, and give up without it; the messages are plain bytes.
+    let upgrade = upgrade.protocols(["v5.channel.k8s.io", "v4.channel.k8s.io"]);
     upgrade.on_upgrade(async move |socket| app.tunnels.attach_web_socket(&node, socket).await)
 }
 

@@ -3,18 +3,27 @@
 mod process;
 mod simulated;
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use axum::body::Body;
+use http_body_util::BodyExt;
+use hyper::client::conn::http2::SendRequest;
+use hyper_util::rt::{TokioExecutor, TokioIo};
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use serde_json::Value;
+use tokio::io::DuplexStream;
 
 use crate::agent::{Agent, Options};
 use crate::fake_api::FakeApi;
 use crate::runtime::RuntimeKind;
+use crate::tunnel::{Duplex, InProcess};
 
 struct Setup {
+    /// The API server's end of the newest way back.
+    way_back: Arc<Mutex<Option<DuplexStream>>>,
     runtime: RuntimeKind,
     api: FakeApi,
     tasks: Tasks,
@@ -26,7 +35,7 @@ impl Setup {
     fn new(runtime: RuntimeKind) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let clock = if runtime == RuntimeKind::Simulated { Clock::tokio() } else { Clock::system() };
-        Self { runtime, api: FakeApi::new(), tasks: Tasks::new(), folder, clock }
+        Self { way_back: Arc::default(), runtime, api: FakeApi::new(), tasks: Tasks::new(), folder, clock }
     }
 
     fn options(&self) -> Options {
@@ -38,7 +47,27 @@ impl Setup {
     }
 
     async fn start_with(&self, options: Options) -> Agent {
-        Agent::start(self.api.client(), options, &self.tasks, &Metrics::new()).await.unwrap()
+        let way_back = Arc::clone(&self.way_back);
+        let uplink = InProcess::new(move || {
+            let (ours, theirs) = tokio::io::duplex(64 * 1024);
+            *way_back.lock().unwrap() = Some(theirs);
+            Box::pin(async { Ok(Box::new(ours) as Box<dyn Duplex>) })
+        });
+        Agent::start(self.api.client(), Arc::new(uplink), options, &self.tasks, &Metrics::new()).await.unwrap()
+    }
+
+    /// A client at the other end of the way back.
+    async fn way_back(&self) -> WayBack {
+        let stream = loop {
+            if let Some(stream) = self.way_back.lock().unwrap().take() {
+                break stream;
+            }
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        };
+        let builder = hyper::client::conn::http2::Builder::new(TokioExecutor::new());
+        let (sender, connection) = builder.handshake(TokioIo::new(stream)).await.unwrap();
+        self.tasks.spawn_until_stop("way back of the test", async move { drop(connection.await) });
+        WayBack(sender)
     }
 
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
@@ -67,4 +96,16 @@ impl Setup {
 fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
     let conditions = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
+}
+
+#[derive(Clone)]
+struct WayBack(SendRequest<Body>);
+
+impl WayBack {
+    async fn ask(&mut self, path: &str) -> String {
+        let request = http::Request::get(format!("http://node{path}")).body(Body::empty()).unwrap();
+        let answer = self.0.send_request(request).await.unwrap();
+        let body = answer.into_body().collect().await.unwrap().to_bytes();
+        String::from_utf8(body.to_vec()).unwrap()
+    }
 }

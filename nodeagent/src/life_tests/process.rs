@@ -160,3 +160,31 @@ async fn a_container_waits_for_what_its_environment_refers_to() {
     setup.api.delete_pod("web", 1, setup.clock.now());
     setup.eventually("the pod is gone", "web", Value::is_null).await;
 }
+
+#[tokio::test]
+async fn the_way_back_leads_to_logs_and_pods() {
+    let setup = Setup::new(RuntimeKind::Process);
+    setup.start().await;
+    let mut spec = shell("echo one; while [ ! -e $GO ]; do sleep 0.02; done; echo two");
+    spec["restartPolicy"] = json!("Never");
+    let go = setup.folder.path().join("go");
+    spec["containers"][0]["env"] = json!([{ "name": "GO", "value": go.display().to_string() }]);
+    setup.api.create_pod("talker", "node-1", spec);
+    setup.eventually("the pod runs", "talker", is_running).await;
+    let mut client = setup.way_back().await;
+    let pods = client.ask("/pods").await;
+    assert!(pods.contains("\"kind\":\"PodList\"") && pods.contains("uid-talker"), "{pods}");
+    let logs = "/containerLogs/default/talker/main";
+    setup.until("the log has begun", || !log(setup.folder.path(), "uid-talker").is_empty()).await;
+    assert_eq!(client.ask(logs).await, "one\n");
+    let mut follower = client.clone();
+    let followed = async { follower.ask(&format!("{logs}?follow=true")).await };
+    let finish = async { std::fs::write(&go, "").unwrap() };
+    let (text, ()) = tokio::join!(followed, finish);
+    assert_eq!(text, "one\ntwo\n");
+    assert!(client.ask("/containerLogs/default/talker/other").await.contains("container \"other\" not found"));
+    assert!(client.ask("/containerLogs/default/nobody/main").await.contains("pod \"nobody\" not found"));
+    assert!(client.ask("/metrics").await.contains("kubelet_started_containers_total"));
+    setup.api.delete_pod("talker", 1, setup.clock.now());
+    setup.eventually("the pod is gone", "talker", Value::is_null).await;
+}

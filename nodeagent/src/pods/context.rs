@@ -11,9 +11,11 @@ use lifecycle::tasks::Tasks;
 use tokio::sync::{Semaphore, watch};
 
 use crate::events::{Events, Kind};
+use crate::measures::Measures;
 use crate::pods::addresses::Pool;
 use crate::pods::admission::Ledger;
 use crate::pods::directory::Directory;
+use crate::pods::folders::PodFolder;
 use crate::pods::state::Role;
 use crate::pods::status::Host;
 use crate::references::Followers;
@@ -36,6 +38,7 @@ pub struct Context {
     pub ledger: Mutex<Ledger>,
     pub directory: Directory,
     pub followers: Arc<Followers>,
+    pub measures: Measures,
     /// How many writes are under way at once; more would only wait in the API server.
     pub writes: Semaphore,
     /// The longest that pods may take to end when the agent stops; none: they go on without it.
@@ -45,6 +48,12 @@ pub struct Context {
 impl Context {
     pub fn host(&self) -> Host<'_> {
         Host { address: self.address, runtime: self.runtime.name() }
+    }
+
+    /// Where a container's log is; none if its containers write none.
+    pub fn log_file(&self, uid: &str, container: &str, attempt: u32) -> Option<PathBuf> {
+        let folder = PodFolder::new(&self.data_dir, uid).filter(|_| self.runtime.is_real())?;
+        Some(folder.log(container, attempt))
     }
 
     pub fn pool(&self) -> MutexGuard<'_, Pool> {

@@ -58,6 +58,8 @@ pub struct Mail {
 pub struct Mailbox {
     mail: Mutex<Mail>,
     arrived: Notify,
+    /// The pod with the status that it has, for those who ask from outside.
+    shown: Mutex<Option<Stored>>,
 }
 
 impl Mailbox {
@@ -77,6 +79,14 @@ impl Mailbox {
     /// Resolves when something was posted since the last time.
     pub async fn arrived(&self) {
         self.arrived.notified().await;
+    }
+
+    pub fn show(&self, pod: Stored) {
+        *self.shown.lock().unwrap_or_else(PoisonError::into_inner) = Some(pod);
+    }
+
+    pub fn shown(&self) -> Option<Stored> {
+        self.shown.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Where the runtime reports the ends of the containers.

@@ -15,7 +15,7 @@ mod prepare;
 mod quality;
 mod report;
 mod restart;
-mod resume;
+pub mod resume;
 mod state;
 mod status;
 mod steps;

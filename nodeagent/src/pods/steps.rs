@@ -142,6 +142,7 @@ impl Worker {
 
     fn note_start(&mut self, pod: &Pod, index: usize, part: (Role, &Container), image: String, started: Started) {
         let name = &part.1.name;
+        self.context.measures.started_containers.inc();
         self.context.tell(pod, Some(part), Kind::Normal, "Created", "Container created".to_owned());
         self.context.tell(pod, Some(part), Kind::Normal, "Started", "Container started".to_owned());
         for warning in started.warnings {
@@ -162,6 +163,7 @@ impl Worker {
     }
 
     fn note_failed_start(&mut self, pod: &Pod, index: usize, part: (Role, &Container), image: String, error: &str) {
+        self.context.measures.failed_starts.inc();
         self.context.tell(pod, Some(part), Kind::Warning, "Failed", format!("Error: {error}"));
         let now = self.context.clock.now_seconds();
         let ended = Ended {

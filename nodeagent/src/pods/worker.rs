@@ -9,13 +9,14 @@ use k8s_openapi::api::core::v1::Pod;
 use lifecycle::backoff::Backoff;
 use tracing::warn;
 
+use crate::measures::PodShare;
 use crate::pods::context::{Context, identity};
 use crate::pods::directory::Resident;
 use crate::pods::folders::PodFolder;
 use crate::pods::mailbox::{Mailbox, Outcome, Verdict};
 use crate::pods::plan::{self, Step};
 use crate::pods::resume;
-use crate::pods::state::{Cause, Ending, Phase, PodState, Readiness, Roster, Stage, Unwanted};
+use crate::pods::state::{Cause, Ending, Phase, PodState, Readiness, Role, Roster, Stage, Unwanted};
 use crate::pods::status::full_name;
 use crate::pods::stored::Stored;
 use crate::references::Reference;
@@ -34,6 +35,7 @@ pub struct Worker {
     /// What a container that cannot start refers to.
     pub(super) missing: BTreeSet<Reference>,
     pub(super) followed: BTreeSet<Reference>,
+    pub(super) share: PodShare,
     /// When to look again though nothing happened.
     pub(super) wake: Option<Timestamp>,
     /// Waits after writes that failed.
@@ -51,6 +53,7 @@ impl Worker {
     pub async fn run(context: Arc<Context>, resident: Resident, object: Stored) {
         let Resident { identity, mailbox, is_static } = resident;
         let uid = identity.uid;
+        let share = PodShare::new(context.measures.clone());
         let mut worker = Self {
             context,
             mailbox,
@@ -61,6 +64,7 @@ impl Worker {
             is_static,
             missing: BTreeSet::new(),
             followed: BTreeSet::new(),
+            share,
             wake: None,
             backoff: None,
         };
@@ -107,7 +111,10 @@ impl Worker {
         self.observe_ending(&pod, is_stopping);
         let is_finished = self.carry_on(&pod).await;
         self.follow(&pod);
-        if self.report(&pod).await && is_finished {
+        self.measure(&pod);
+        let is_reported = self.report(&pod).await;
+        self.mailbox.show(self.object.clone());
+        if is_reported && is_finished {
             return self.finish(&pod).await;
         }
         Next::Rest
@@ -264,6 +271,16 @@ impl Worker {
             }
             Some(Cause::Shutdown) => Next::End,
             Some(Cause::Failed) | None => Next::Rest,
+        }
+    }
+
+    fn measure(&mut self, pod: &Pod) {
+        let main = Roster::of(pod).iter().filter(|(_, role, _)| *role == Role::Main).count();
+        let running = self.state.containers.iter().filter(|own| own.running().is_some()).count();
+        if self.share.set(running, main)
+            && let Some(created) = &pod.metadata.creation_timestamp
+        {
+            self.context.measures.pod_start.observe(self.context.clock.since(created.0).as_secs_f64());
         }
     }
 

@@ -148,6 +148,9 @@ pub trait Runtime: Send + Sync + 'static {
     /// The containers of a pod that an earlier agent left; `statuses` is what the API last heard of them.
     async fn adopt(&self, pod: &PodIdentity, statuses: &[ContainerStatus], exits: ExitSink) -> Vec<Found>;
 
+    /// Whether this container runs now.
+    fn runs(&self, id: &str) -> bool;
+
     async fn signal(&self, id: &str, signal: StopSignal) -> io::Result<()>;
 
     /// Runs a command beside the container's main process.

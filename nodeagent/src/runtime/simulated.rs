@@ -98,6 +98,10 @@ impl Runtime for Simulated {
         found
     }
 
+    fn runs(&self, id: &str) -> bool {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
+    }
+
     async fn signal(&self, id: &str, signal: StopSignal) -> io::Result<()> {
         let running = self.running.lock().unwrap_or_else(PoisonError::into_inner).remove(id);
         let Some(running) = running else { return Ok(()) };

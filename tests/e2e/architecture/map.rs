@@ -68,10 +68,12 @@ pub const HOUSES: &[House] = &[
         name: "nodeagent",
         floors: &[
             &["agent", "entry"],
+            &["server", "tunnel"],
             &["pods", "proxy", "node"],
+            &["logs"],
             &["runtime", "volumes"],
             &["references"],
-            &["events", "watching"],
+            &["events", "folder_watch", "measures", "watching"],
         ],
         closed: &[("proxy", "runtime", ""), ("proxy", "volumes", "")],
     },

@@ -236,6 +236,10 @@ impl Runtime for Process {
         found
     }
 
+    fn runs(&self, id: &str) -> bool {
+        self.handle(id).is_some()
+    }
+
     async fn signal(&self, id: &str, signal: StopSignal) -> io::Result<()> {
         let Some(handle) = self.handle(id) else { return Ok(()) };
         let number = match signal {
