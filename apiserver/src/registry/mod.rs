@@ -1,6 +1,7 @@
 //! What a verb means, for any kind.
 
 pub mod options;
+mod patch;
 pub mod watch;
 
 use std::sync::Arc;
