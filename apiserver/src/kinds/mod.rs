@@ -3,6 +3,8 @@
 pub mod erased;
 pub mod facts;
 pub mod kind;
+mod pod_spec;
+mod rules;
 
 mod config_map;
 mod deployment;

@@ -1,0 +1,247 @@
+//! Rules of a pod's spec, of a template's, and of a template's labels.
+
+use api::field::{FieldError, FieldErrors, Path};
+use api::names;
+use api::selector;
+use k8s_openapi::api::core::v1::{
+    Affinity, NodeSelectorTerm, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Toleration,
+};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+
+use crate::kinds::pod_spec::{containers, resources, volumes};
+use crate::kinds::rules::{
+    annotations, ip_address, labels, required_and_supported, selector as validate_selector, shown, supported, text,
+};
+
+const DNS_POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
+const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];
+
+pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    volumes::validate(spec.volumes.as_deref().unwrap_or_default(), &path.child("volumes"), errors);
+    containers::validate(spec, path, errors);
+    required_and_supported(errors, &path.child("restartPolicy"), text(&spec.restart_policy), RESTART_POLICIES);
+    let dns_path = path.child("dnsPolicy");
+    required_and_supported(errors, &dns_path, text(&spec.dns_policy), DNS_POLICIES);
+    let name_servers = spec.dns_config.as_ref().and_then(|dns| dns.nameservers.as_deref()).unwrap_or_default();
+    if text(&spec.dns_policy) == "None" && name_servers.is_empty() {
+        let why = "must provide at least one DNS nameserver when `dnsPolicy` is None";
+        errors.push(FieldError::required(&path.child("dnsConfig").child("nameservers"), why));
+    }
+    labels(errors, &path.child("nodeSelector"), spec.node_selector.as_ref().unwrap_or(&Default::default()));
+    validate_names(spec, path, errors);
+    if let Some(seconds) = spec.active_deadline_seconds.filter(|seconds| !(1..=i64::from(i32::MAX)).contains(seconds)) {
+        let why = "must be between 1 and 2147483647, inclusive";
+        errors.push(FieldError::invalid(&path.child("activeDeadlineSeconds"), seconds, why));
+    }
+    if let Some(context) = &spec.security_context {
+        validate_security(context, &path.child("securityContext"), errors);
+    }
+    if let Some(affinity) = &spec.affinity {
+        validate_affinity(affinity, &path.child("affinity"), errors);
+    }
+    for (index, toleration) in spec.tolerations.iter().flatten().enumerate() {
+        validate_toleration(toleration, &path.child("tolerations").index(index), errors);
+    }
+    for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
+        let path = path.child("hostAliases").index(index);
+        ip_address(errors, &path.child("ip"), &alias.ip);
+        for (index, name) in alias.hostnames.iter().flatten().enumerate() {
+            errors.check(&path.child("hostnames").index(index), name, names::dns_subdomain);
+        }
+    }
+    if let Some(wanted) = &spec.resources {
+        resources::validate(wanted, &path.child("resources"), errors);
+    }
+    resources::amounts(spec.overhead.as_ref(), &path.child("overhead"), errors);
+    if let Some(policy) = &spec.preemption_policy {
+        supported(errors, &path.child("preemptionPolicy"), policy, &["Never", "PreemptLowerPriority"]);
+    }
+}
+
+/// Fields that hold the name of something.
+fn validate_names(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    let rules: [(&str, &Option<String>, names::NameRule); 7] = [
+        ("serviceAccountName", &spec.service_account_name, names::dns_subdomain),
+        ("nodeName", &spec.node_name, names::dns_subdomain),
+        ("hostname", &spec.hostname, names::dns_label),
+        ("subdomain", &spec.subdomain, names::dns_label),
+        ("priorityClassName", &spec.priority_class_name, names::dns_subdomain),
+        ("runtimeClassName", &spec.runtime_class_name, names::dns_subdomain),
+        ("schedulerName", &spec.scheduler_name, names::dns_subdomain),
+    ];
+    for (field, name, rule) in rules {
+        let name = text(name);
+        if !name.is_empty() {
+            errors.check(&path.child(field), name, rule);
+        }
+    }
+    for (index, gate) in spec.readiness_gates.iter().flatten().enumerate() {
+        let path = path.child("readinessGates").index(index).child("conditionType");
+        errors.check(&path, &gate.condition_type, names::qualified_name);
+    }
+    for (index, gate) in spec.scheduling_gates.iter().flatten().enumerate() {
+        errors.check(&path.child("schedulingGates").index(index).child("name"), &gate.name, names::qualified_name);
+    }
+}
+
+fn validate_security(context: &PodSecurityContext, path: &Path, errors: &mut FieldErrors) {
+    containers::identity(context.run_as_user, &path.child("runAsUser"), errors);
+    containers::identity(context.run_as_group, &path.child("runAsGroup"), errors);
+    containers::identity(context.fs_group, &path.child("fsGroup"), errors);
+    for (index, group) in context.supplemental_groups.iter().flatten().enumerate() {
+        containers::identity(Some(*group), &path.child("supplementalGroups").index(index), errors);
+    }
+}
+
+fn validate_toleration(toleration: &Toleration, path: &Path, errors: &mut FieldErrors) {
+    let (key, operator) = (text(&toleration.key), text(&toleration.operator));
+    if !key.is_empty() {
+        errors.check(&path.child("key"), key, names::qualified_name);
+    } else if operator != "Exists" {
+        let why = "operator must be Exists when `key` is empty, which means \"match all values and all keys\"";
+        errors.push(FieldError::invalid(&path.child("operator"), operator, why));
+    }
+    if toleration.toleration_seconds.is_some() && text(&toleration.effect) != "NoExecute" {
+        let why = "effect must be 'NoExecute' when `tolerationSeconds` is set";
+        errors.push(FieldError::invalid(&path.child("effect"), text(&toleration.effect), why));
+    }
+    match operator {
+        "Exists" if !text(&toleration.value).is_empty() => {
+            let why = "value must be empty when `operator` is 'Exists'";
+            errors.push(FieldError::invalid(&path.child("operator"), shown(toleration), why));
+        }
+        "Exists" => {}
+        "Equal" | "" => errors.check(&path.child("operator"), text(&toleration.value), names::label_value),
+        "Gt" | "Lt" => {}
+        other => errors.push(FieldError::not_supported(&path.child("operator"), other, &["Equal", "Exists"])),
+    }
+    let effect = text(&toleration.effect);
+    if !effect.is_empty() {
+        supported(errors, &path.child("effect"), effect, &["NoExecute", "NoSchedule", "PreferNoSchedule"]);
+    }
+}
+
+fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors) {
+    if let Some(node) = &affinity.node_affinity {
+        let path = path.child("nodeAffinity");
+        if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
+            let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
+            if required.node_selector_terms.is_empty() {
+                errors.push(FieldError::required(&path, "must have at least one node selector term"));
+            }
+            for (index, term) in required.node_selector_terms.iter().enumerate() {
+                validate_node_term(term, &path.index(index), errors);
+            }
+        }
+        let preferred = node.preferred_during_scheduling_ignored_during_execution.iter().flatten();
+        for (index, preference) in preferred.enumerate() {
+            let path = path.child("preferredDuringSchedulingIgnoredDuringExecution").index(index);
+            validate_weight(preference.weight, &path, errors);
+            validate_node_term(&preference.preference, &path.child("preference"), errors);
+        }
+    }
+    let pod = affinity.pod_affinity.as_ref().map(|pod| {
+        let preferred = pod.preferred_during_scheduling_ignored_during_execution.as_deref();
+        ("podAffinity", pod.required_during_scheduling_ignored_during_execution.as_deref(), preferred)
+    });
+    let anti = affinity.pod_anti_affinity.as_ref().map(|pod| {
+        let preferred = pod.preferred_during_scheduling_ignored_during_execution.as_deref();
+        ("podAntiAffinity", pod.required_during_scheduling_ignored_during_execution.as_deref(), preferred)
+    });
+    for (field, required, preferred) in [pod, anti].into_iter().flatten() {
+        let path = path.child(field);
+        for (index, term) in required.into_iter().flatten().enumerate() {
+            let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").index(index);
+            validate_pod_term(term, &path, errors);
+        }
+        for (index, weighted) in preferred.into_iter().flatten().enumerate() {
+            let path = path.child("preferredDuringSchedulingIgnoredDuringExecution").index(index);
+            validate_weight(weighted.weight, &path, errors);
+            validate_pod_term(&weighted.pod_affinity_term, &path.child("podAffinityTerm"), errors);
+        }
+    }
+}
+
+fn validate_weight(weight: i32, path: &Path, errors: &mut FieldErrors) {
+    if !(1..=100).contains(&weight) {
+        errors.push(FieldError::invalid(&path.child("weight"), weight, "must be in the range 1-100"));
+    }
+}
+
+fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldErrors) {
+    for (index, expression) in term.match_expressions.iter().flatten().enumerate() {
+        let path = path.child("matchExpressions").index(index);
+        let count = expression.values.as_ref().map_or(0, Vec::len);
+        let values_path = path.child("values");
+        match expression.operator.as_str() {
+            "In" | "NotIn" if count == 0 => {
+                let why = "must be specified when `operator` is 'In' or 'NotIn'";
+                errors.push(FieldError::required(&values_path, why));
+            }
+            "Exists" | "DoesNotExist" if count > 0 => {
+                let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.push(FieldError::forbidden(&values_path, why));
+            }
+            "Gt" | "Lt" if count != 1 => {
+                let why = "must be specified single value when `operator` is 'Lt' or 'Gt'";
+                errors.push(FieldError::required(&values_path, why));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" | "Gt" | "Lt" => {}
+            other => {
+                errors.push(FieldError::invalid(&path.child("operator"), other, "not a valid selector operator"));
+            }
+        }
+        errors.check(&path.child("key"), &expression.key, names::qualified_name);
+    }
+}
+
+fn validate_pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut FieldErrors) {
+    if term.topology_key.is_empty() {
+        errors.push(FieldError::required(&path.child("topologyKey"), "can not be empty"));
+    } else {
+        errors.check(&path.child("topologyKey"), &term.topology_key, names::qualified_name);
+    }
+    if let Some(selector) = &term.label_selector {
+        validate_selector(errors, &path.child("labelSelector"), selector);
+    }
+}
+
+/// Rules of a controller's template, which `selector` must match. `owner` is the controller's kind.
+pub fn validate_template(
+    template: &PodTemplateSpec,
+    selector: &LabelSelector,
+    owner: &str,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
+    let none = Default::default();
+    let metadata = template.metadata.as_ref();
+    let template_labels = metadata.and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
+    let labels_path = path.child("metadata").child("labels");
+    if let Ok(selector) = selector::LabelSelector::from_object(selector)
+        && !selector.is_everything()
+        && !selector.matches(template_labels)
+    {
+        let why = "`selector` does not match template `labels`";
+        errors.push(FieldError::invalid(&labels_path, shown(template_labels), why));
+    }
+    labels(errors, &path.child("labels"), template_labels);
+    if let Some(found) = metadata.and_then(|metadata| metadata.annotations.as_ref()) {
+        annotations(errors, &path.child("annotations"), found);
+    }
+    let path = path.child("spec");
+    let none = PodSpec::default();
+    let spec = template.spec.as_ref().unwrap_or(&none);
+    validate(spec, &path, errors);
+    if text(&spec.restart_policy) != "Always" {
+        supported(errors, &path.child("restartPolicy"), text(&spec.restart_policy), &["Always"]);
+    }
+    if spec.active_deadline_seconds.is_some() {
+        let why = format!("activeDeadlineSeconds in {owner} is not Supported");
+        errors.push(FieldError::forbidden(&path.child("activeDeadlineSeconds"), why));
+    }
+    if spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()) {
+        let why = "ephemeral containers not allowed in pod template";
+        errors.push(FieldError::forbidden(&path.child("ephemeralContainers"), why));
+    }
+}

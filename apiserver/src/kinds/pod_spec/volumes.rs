@@ -1,0 +1,176 @@
+//! Rules of a pod's volumes.
+
+use std::collections::BTreeSet;
+
+use api::field::{FieldError, FieldErrors, Path};
+use api::names;
+use k8s_openapi::api::core::v1::{KeyToPath, Volume, VolumeProjection};
+
+use crate::kinds::rules::{config_key, inner_path, supported, text};
+
+/// How many sources a volume names. One is right.
+pub fn source_count(volume: &Volume) -> usize {
+    [
+        volume.aws_elastic_block_store.is_some(),
+        volume.azure_disk.is_some(),
+        volume.azure_file.is_some(),
+        volume.cephfs.is_some(),
+        volume.cinder.is_some(),
+        volume.config_map.is_some(),
+        volume.csi.is_some(),
+        volume.downward_api.is_some(),
+        volume.empty_dir.is_some(),
+        volume.ephemeral.is_some(),
+        volume.fc.is_some(),
+        volume.flex_volume.is_some(),
+        volume.flocker.is_some(),
+        volume.gce_persistent_disk.is_some(),
+        volume.git_repo.is_some(),
+        volume.glusterfs.is_some(),
+        volume.host_path.is_some(),
+        volume.image.is_some(),
+        volume.iscsi.is_some(),
+        volume.nfs.is_some(),
+        volume.persistent_volume_claim.is_some(),
+        volume.photon_persistent_disk.is_some(),
+        volume.portworx_volume.is_some(),
+        volume.projected.is_some(),
+        volume.quobyte.is_some(),
+        volume.rbd.is_some(),
+        volume.scale_io.is_some(),
+        volume.secret.is_some(),
+        volume.storageos.is_some(),
+        volume.vsphere_volume.is_some(),
+    ]
+    .into_iter()
+    .filter(|is_there| *is_there)
+    .count()
+}
+
+pub fn validate(volumes: &[Volume], path: &Path, errors: &mut FieldErrors) {
+    let mut seen = BTreeSet::new();
+    for (index, volume) in volumes.iter().enumerate() {
+        let path = path.index(index);
+        let name_path = path.child("name");
+        if volume.name.is_empty() {
+            errors.push(FieldError::required(&name_path, ""));
+        } else {
+            errors.check(&name_path, &volume.name, names::dns_label);
+        }
+        if !volume.name.is_empty() && !seen.insert(&volume.name) {
+            errors.push(FieldError::duplicate(&name_path, volume.name.as_str()));
+        }
+        match source_count(volume) {
+            0 => errors.push(FieldError::required(&path, "must specify a volume type")),
+            1 => validate_source(volume, &path, errors),
+            _ => errors.push(FieldError::forbidden(&path, "may not specify more than 1 volume type")),
+        }
+    }
+}
+
+fn validate_source(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
+    if let Some(source) = &volume.config_map {
+        let path = path.child("configMap");
+        if source.name.is_empty() {
+            errors.push(FieldError::required(&path.child("name"), ""));
+        }
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        validate_items(source.items.as_deref(), &path.child("items"), errors);
+    }
+    if let Some(source) = &volume.secret {
+        let path = path.child("secret");
+        if text(&source.secret_name).is_empty() {
+            errors.push(FieldError::required(&path.child("secretName"), ""));
+        }
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        validate_items(source.items.as_deref(), &path.child("items"), errors);
+    }
+    if let Some(source) = &volume.host_path {
+        let path = path.child("hostPath");
+        if source.path.is_empty() {
+            errors.push(FieldError::required(&path.child("path"), ""));
+        } else if source.path.split('/').any(|part| part == "..") {
+            errors.push(FieldError::invalid(&path.child("path"), source.path.as_str(), "must not contain '..'"));
+        }
+        let types =
+            ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+        supported(errors, &path.child("type"), text(&source.type_), &types);
+    }
+    if let Some(source) = &volume.persistent_volume_claim
+        && source.claim_name.is_empty()
+    {
+        errors.push(FieldError::required(&path.child("persistentVolumeClaim").child("claimName"), ""));
+    }
+    if let Some(source) = &volume.projected {
+        let path = path.child("projected");
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        for (index, projection) in source.sources.iter().flatten().enumerate() {
+            validate_projection(projection, &path.child("sources").index(index), errors);
+        }
+    }
+    if let Some(source) = &volume.downward_api {
+        let path = path.child("downwardAPI");
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        for (index, item) in source.items.iter().flatten().enumerate() {
+            let path = path.child("items").index(index).child("path");
+            if item.path.is_empty() {
+                errors.push(FieldError::required(&path, ""));
+            }
+            inner_path(errors, &path, &item.path);
+        }
+    }
+}
+
+fn validate_projection(projection: &VolumeProjection, path: &Path, errors: &mut FieldErrors) {
+    let kinds = [
+        projection.cluster_trust_bundle.is_some(),
+        projection.config_map.is_some(),
+        projection.downward_api.is_some(),
+        projection.pod_certificate.is_some(),
+        projection.secret.is_some(),
+        projection.service_account_token.is_some(),
+    ];
+    if kinds.iter().filter(|is_there| **is_there).count() > 1 {
+        errors.push(FieldError::forbidden(path, "may not specify more than 1 volume type per source"));
+    }
+    if let Some(source) = &projection.config_map {
+        validate_items(source.items.as_deref(), &path.child("configMap").child("items"), errors);
+    }
+    if let Some(source) = &projection.secret {
+        validate_items(source.items.as_deref(), &path.child("secret").child("items"), errors);
+    }
+    if let Some(token) = &projection.service_account_token {
+        let path = path.child("serviceAccountToken");
+        if token.path.is_empty() {
+            errors.push(FieldError::required(&path.child("path"), ""));
+        }
+        inner_path(errors, &path.child("path"), &token.path);
+        if let Some(seconds) = token.expiration_seconds.filter(|seconds| *seconds < 600) {
+            let why = "may not specify a duration less than 10 minutes";
+            errors.push(FieldError::invalid(&path.child("expirationSeconds"), seconds, why));
+        }
+    }
+}
+
+fn validate_mode(mode: Option<i32>, path: &Path, errors: &mut FieldErrors) {
+    if let Some(mode) = mode.filter(|mode| !(0..=0o777).contains(mode)) {
+        let why = "must be a number between 0 and 0777 (octal), both inclusive";
+        errors.push(FieldError::invalid(path, mode, why));
+    }
+}
+
+fn validate_items(items: Option<&[KeyToPath]>, path: &Path, errors: &mut FieldErrors) {
+    for (index, item) in items.into_iter().flatten().enumerate() {
+        let path = path.index(index);
+        if item.key.is_empty() {
+            errors.push(FieldError::required(&path.child("key"), ""));
+        } else {
+            errors.check(&path.child("key"), &item.key, config_key);
+        }
+        if item.path.is_empty() {
+            errors.push(FieldError::required(&path.child("path"), ""));
+        }
+        inner_path(errors, &path.child("path"), &item.path);
+        validate_mode(item.mode, &path.child("mode"), errors);
+    }
+}

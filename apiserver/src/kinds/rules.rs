@@ -1,0 +1,189 @@
+//! Rules and defaults that several kinds share. Texts are upstream's `pkg/apis/core/validation`.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+
+use api::field::{FieldError, FieldErrors, Path};
+use api::names;
+use api::quantity;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
+use serde::Serialize;
+use serde_json::Value;
+
+pub const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
+
+/// A value as error texts show it.
+pub fn shown(value: &impl Serialize) -> Value {
+    serde_json::to_value(value).unwrap_or_default()
+}
+
+/// Fills a text that is absent or empty.
+pub fn default_text(field: &mut Option<String>, default: &str) {
+    if field.as_deref().is_none_or(str::is_empty) {
+        *field = Some(default.to_owned());
+    }
+}
+
+pub fn text(field: &Option<String>) -> &str {
+    field.as_deref().unwrap_or_default()
+}
+
+/// Writes amounts in their canonical form. Those that cannot be read stay, for `validate` to refuse.
+pub fn canonical_amounts(amounts: &mut Option<BTreeMap<String, Quantity>>) {
+    for amount in amounts.iter_mut().flat_map(BTreeMap::values_mut) {
+        canonical_amount(amount);
+    }
+}
+
+pub fn canonical_amount(amount: &mut Quantity) {
+    if let Ok(parsed) = quantity::Quantity::parse(&amount.0) {
+        amount.0 = parsed.to_string();
+    }
+}
+
+pub fn supported(errors: &mut FieldErrors, path: &Path, value: &str, values: &[&str]) {
+    if !values.contains(&value) {
+        errors.push(FieldError::not_supported(path, value, values));
+    }
+}
+
+/// As `supported`, for a field that must be there.
+pub fn required_and_supported(errors: &mut FieldErrors, path: &Path, value: &str, values: &[&str]) {
+    if value.is_empty() {
+        errors.push(FieldError::required(path, ""));
+    } else {
+        supported(errors, path, value, values);
+    }
+}
+
+pub fn non_negative(errors: &mut FieldErrors, path: &Path, value: Option<i64>) {
+    if let Some(value) = value.filter(|value| *value < 0) {
+        errors.push(FieldError::invalid(path, value, "must be greater than or equal to 0"));
+    }
+}
+
+pub fn port_number(errors: &mut FieldErrors, path: &Path, port: i32) {
+    if !(1..=65535).contains(&port) {
+        errors.push(FieldError::invalid(path, port, "must be between 1 and 65535, inclusive"));
+    }
+}
+
+/// A port by number or by name.
+pub fn port_number_or_name(errors: &mut FieldErrors, path: &Path, port: &IntOrString) {
+    match port {
+        IntOrString::Int(number) => port_number(errors, path, *number),
+        IntOrString::String(name) => errors.check(path, name, names::port_name),
+    }
+}
+
+pub fn ip_address(errors: &mut FieldErrors, path: &Path, text: &str) -> Option<IpAddr> {
+    let parsed = text.parse().ok();
+    if parsed.is_none() {
+        errors.push(FieldError::invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+    }
+    parsed
+}
+
+/// Addresses that no endpoint can have. Loopback addresses may: pods live there.
+pub fn endpoint_address(errors: &mut FieldErrors, path: &Path, text: &str) -> Option<IpAddr> {
+    let address = ip_address(errors, path, text)?;
+    let link_local = match address {
+        IpAddr::V4(address) => address.is_link_local(),
+        IpAddr::V6(address) => address.is_unicast_link_local(),
+    };
+    if address.is_unspecified() {
+        errors.push(FieldError::invalid(path, text, format!("may not be unspecified ({text})")));
+    } else if link_local {
+        let why = "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
+        errors.push(FieldError::invalid(path, text, why));
+    } else if address.is_multicast() {
+        let why = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
+        errors.push(FieldError::invalid(path, text, why));
+    }
+    Some(address)
+}
+
+pub fn immutable<T: PartialEq + Serialize>(errors: &mut FieldErrors, path: &Path, new: &T, old: &T) {
+    if new != old {
+        errors.push(FieldError::invalid(path, shown(new), "field is immutable"));
+    }
+}
+
+pub fn labels(errors: &mut FieldErrors, path: &Path, labels: &BTreeMap<String, String>) {
+    for (key, value) in labels {
+        errors.check(path, key, names::qualified_name);
+        errors.check(path, value, names::label_value);
+    }
+}
+
+pub fn annotations(errors: &mut FieldErrors, path: &Path, annotations: &BTreeMap<String, String>) {
+    const MOST_BYTES: usize = 256 << 10;
+    for key in annotations.keys() {
+        if let Err(why) = names::qualified_name(&key.to_lowercase()) {
+            errors.push(FieldError::invalid(path, key.as_str(), why));
+        }
+    }
+    if annotations.iter().map(|(key, value)| key.len() + value.len()).sum::<usize>() > MOST_BYTES {
+        errors.push(FieldError::too_long(path, MOST_BYTES));
+    }
+}
+
+pub fn selector(errors: &mut FieldErrors, path: &Path, selector: &LabelSelector) {
+    if let Some(pairs) = &selector.match_labels {
+        labels(errors, &path.child("matchLabels"), pairs);
+    }
+    for (index, expression) in selector.match_expressions.iter().flatten().enumerate() {
+        let path = path.child("matchExpressions").index(index);
+        let values = expression.values.iter().flatten();
+        match expression.operator.as_str() {
+            "In" | "NotIn" if values.clone().next().is_none() => {
+                let why = "must be specified when `operator` is 'In' or 'NotIn'";
+                errors.push(FieldError::required(&path.child("values"), why));
+            }
+            "Exists" | "DoesNotExist" if values.clone().next().is_some() => {
+                let why = "may not be specified when `operator` is 'Exists' or 'DoesNotExist'";
+                errors.push(FieldError::forbidden(&path.child("values"), why));
+            }
+            "In" | "NotIn" | "Exists" | "DoesNotExist" => {}
+            other => {
+                errors.push(FieldError::invalid(&path.child("operator"), other, "not a valid selector operator"));
+            }
+        }
+        errors.check(&path.child("key"), &expression.key, names::qualified_name);
+        for (index, value) in values.enumerate() {
+            errors.check(&path.child("values").index(index), value, names::label_value);
+        }
+    }
+}
+
+/// The key of a ConfigMap or a Secret: it may become the name of a file.
+pub fn config_key(key: &str) -> Result<(), String> {
+    if key.len() > 253 {
+        return Err("must be no more than 253 characters".to_owned());
+    }
+    if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
+        return Err(
+            "a valid config key must consist of alphanumeric characters, '-', '_' or '.' (e.g. 'key.name',  or \
+                    'KEY_NAME',  or 'key-name', regex used for validation is '[-._a-zA-Z0-9]+')"
+                .to_owned(),
+        );
+    }
+    match key {
+        "." => Err("must not be '.'".to_owned()),
+        ".." => Err("must not be '..'".to_owned()),
+        _ if key.starts_with("..") => Err("must not start with '..'".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+/// A path below a directory: relative, and without a way out.
+pub fn inner_path(errors: &mut FieldErrors, path: &Path, value: &str) {
+    if value.starts_with('/') {
+        errors.push(FieldError::invalid(path, value, "must be a relative path"));
+    }
+    if value.split('/').any(|part| part == "..") {
+        errors.push(FieldError::invalid(path, value, "must not contain '..'"));
+    }
+}
