@@ -4,12 +4,14 @@ use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 
 use api::field::FieldErrors;
+use api::names::GroupResource;
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde_json::Value;
 
+use crate::kinds::canonical;
 use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
 use crate::kinds::kind::Kind;
 
@@ -26,6 +28,12 @@ pub trait AnyKind: Send + Sync {
     /// Reads an object; unknown fields are dropped, and their places listed: `spec.foo`.
     fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error>;
     fn decode_value(&self, value: Value) -> Result<Decoded, serde_json::Error>;
+    /// Where its objects are kept: under its own name, unless it is another kind in another shape.
+    fn storage(&self) -> GroupResource;
+    /// The canonical form in which a draft of this kind is kept.
+    fn encode_stored(&self, draft: &dyn Draft) -> Result<Bytes, serde_json::Error>;
+    /// This kind's form of what is kept; `None` if that is the same.
+    fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>>;
 }
 
 /// An object that has been read.
@@ -41,12 +49,14 @@ pub trait Draft: Send + Sync {
     fn fill_defaults(&mut self);
     fn before_create(&mut self);
     fn before_update(&mut self, old: &dyn Draft);
-    fn before_status_update(&mut self, old: &dyn Draft);
+    fn before_subresource_update(&mut self, subresource: &str, old: &dyn Draft);
     fn validate(&self, errors: &mut FieldErrors);
     fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors);
-    fn validate_status_update(&self, old: &dyn Draft, errors: &mut FieldErrors);
+    fn validate_subresource_update(&self, subresource: &str, old: &dyn Draft, errors: &mut FieldErrors);
     fn spec_differs(&self, old: &dyn Draft) -> bool;
-    fn equals(&self, old: &dyn Draft) -> bool;
+    fn grace_period(&self, asked: Option<i64>) -> Option<i64>;
+    fn holds_deletion(&self) -> bool;
+    fn begin_deletion(&mut self);
     fn warnings(&self) -> Vec<String>;
     fn is_volatile_update(&self, old: &dyn Draft) -> bool;
     fn to_value(&self) -> Value;
@@ -86,6 +96,7 @@ impl<K: Kind> Builtin<K> {
         subresources: K::SUBRESOURCES,
         flags: K::FLAGS,
         name_rule: K::NAME_RULE,
+        deprecation: K::DEPRECATION,
     };
     const NAMESPACED_FACTS: Facts = Facts { namespaced: true, ..Self::FACTS };
 }
@@ -126,6 +137,22 @@ where
         let mut unknown_fields = Vec::new();
         let object: K = serde_ignored::deserialize(value, |path| unknown_fields.push(place(&path)))?;
         Ok(Decoded { draft: Box::new(Typed(object)), unknown_fields })
+    }
+
+    fn storage(&self) -> GroupResource {
+        K::MAPPING.map_or(GroupResource { group: K::GROUP, resource: K::URL_PATH_SEGMENT }, |mapping| mapping.resource)
+    }
+
+    fn encode_stored(&self, draft: &dyn Draft) -> Result<Bytes, serde_json::Error> {
+        match K::MAPPING {
+            Some(mapping) => (mapping.to_stored)(Typed::<K>::of(draft)).map(Bytes::from),
+            None => Ok(draft.encode()),
+        }
+    }
+
+    fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>> {
+        let object = (K::MAPPING?.of_stored)(stored);
+        Some(object.map(|object| Typed(object).encode()))
     }
 }
 
@@ -172,8 +199,8 @@ impl<K: Kind> Draft for Typed<K> {
         self.0.before_update(Self::of(old));
     }
 
-    fn before_status_update(&mut self, old: &dyn Draft) {
-        self.0.before_status_update(Self::of(old));
+    fn before_subresource_update(&mut self, subresource: &str, old: &dyn Draft) {
+        self.0.before_subresource_update(subresource, Self::of(old));
     }
 
     fn validate(&self, errors: &mut FieldErrors) {
@@ -184,16 +211,24 @@ impl<K: Kind> Draft for Typed<K> {
         self.0.validate_update(Self::of(old), errors);
     }
 
-    fn validate_status_update(&self, old: &dyn Draft, errors: &mut FieldErrors) {
-        self.0.validate_status_update(Self::of(old), errors);
+    fn validate_subresource_update(&self, subresource: &str, old: &dyn Draft, errors: &mut FieldErrors) {
+        self.0.validate_subresource_update(subresource, Self::of(old), errors);
     }
 
     fn spec_differs(&self, old: &dyn Draft) -> bool {
         self.0.spec_differs(Self::of(old))
     }
 
-    fn equals(&self, old: &dyn Draft) -> bool {
-        &self.0 == Self::of(old)
+    fn grace_period(&self, asked: Option<i64>) -> Option<i64> {
+        self.0.grace_period(asked)
+    }
+
+    fn holds_deletion(&self) -> bool {
+        self.0.holds_deletion()
+    }
+
+    fn begin_deletion(&mut self) {
+        self.0.begin_deletion();
     }
 
     fn warnings(&self) -> Vec<String> {
@@ -209,7 +244,7 @@ impl<K: Kind> Draft for Typed<K> {
     }
 
     fn encode(&self) -> Bytes {
-        serde_json::to_vec(&self.0).expect("a Kubernetes object is a JSON object").into()
+        canonical::encode(&self.0).expect("a Kubernetes object is a JSON object").into()
     }
 
     fn copy(&self) -> Box<dyn Draft> {

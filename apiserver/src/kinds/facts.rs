@@ -18,6 +18,8 @@ pub struct Facts {
     pub subresources: &'static [Subresource],
     pub flags: Flags,
     pub name_rule: NameRule,
+    /// A warning for every answer about the kind, reads too.
+    pub deprecation: Option<&'static str>,
 }
 
 impl Facts {

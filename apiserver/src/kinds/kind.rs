@@ -1,7 +1,7 @@
 //! What a kind has to say: the one trait that each file of this folder implements.
 
 use api::field::FieldErrors;
-use api::names::NameRule;
+use api::names::{GroupResource, NameRule};
 use jiff::Timestamp;
 use k8s_openapi::Metadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
@@ -20,10 +20,14 @@ pub trait Kind:
     const VERBS: &'static [&'static str] = ALL_VERBS;
     const SUBRESOURCES: &'static [Subresource] = &[];
     const FLAGS: Flags = Flags::USUAL;
+    /// What a client is warned of whenever it uses the kind.
+    const DEPRECATION: Option<&'static str> = None;
     const NAME_RULE: NameRule = api::names::dns_subdomain;
     /// Fields that selectors may ask for, besides name and namespace.
     const FIELD_LABELS: &'static [FieldLabel] = &[];
     const COLUMNS: &'static [Column<Self>];
+    /// For a kind that is another kind's objects in another shape.
+    const MAPPING: Option<Mapping<Self>> = None;
 
     /// Fills what the client left out. Called for every object that comes in, and for patched ones.
     fn fill_defaults(&mut self) {}
@@ -36,9 +40,9 @@ pub trait Kind:
         let _ = old;
     }
 
-    /// What a write of `/status` may not touch is put back from `old`: all but the status.
-    fn before_status_update(&mut self, old: &Self) {
-        let _ = old;
+    /// What a write of `/status` may not touch is put back from `old`: the spec, say.
+    fn before_subresource_update(&mut self, subresource: &str, old: &Self) {
+        let _ = (subresource, old);
     }
 
     fn validate(&self, errors: &mut FieldErrors) {
@@ -50,9 +54,9 @@ pub trait Kind:
         let _ = (old, errors);
     }
 
-    /// Runs instead of `validate_update` for a write of `/status`.
-    fn validate_status_update(&self, old: &Self, errors: &mut FieldErrors) {
-        let _ = (old, errors);
+    /// Runs instead of `validate` and `validate_update` for a write of a subresource.
+    fn validate_subresource_update(&self, subresource: &str, old: &Self, errors: &mut FieldErrors) {
+        let _ = (subresource, old, errors);
     }
 
     /// Whether anything but metadata and status differs: then the generation counts on.
@@ -60,6 +64,20 @@ pub trait Kind:
         let _ = old;
         false
     }
+
+    /// How long an object goes on living when it is deleted, in seconds; `None` for kinds that go at once.
+    fn grace_period(&self, asked: Option<i64>) -> Option<i64> {
+        let _ = asked;
+        None
+    }
+
+    /// Whether something besides `metadata.finalizers` keeps a deleted object.
+    fn holds_deletion(&self) -> bool {
+        false
+    }
+
+    /// Runs when the deletion of an object that stays for a while begins.
+    fn begin_deletion(&mut self) {}
 
     /// Sentences for the client about what is accepted yet unwise.
     fn warnings(&self) -> Vec<String> {
@@ -71,6 +89,13 @@ pub trait Kind:
         let _ = old;
         Self::FLAGS.volatile
     }
+}
+
+/// How a kind's objects are kept as those of another kind. Both list their field labels in the same order.
+pub struct Mapping<K> {
+    pub resource: GroupResource,
+    pub to_stored: fn(&K) -> Result<Vec<u8>, serde_json::Error>,
+    pub of_stored: fn(&[u8]) -> Result<K, serde_json::Error>,
 }
 
 /// A column of `kubectl get`.
@@ -89,16 +114,13 @@ impl<K> Column<K> {
         Self { head: ColumnHead { name, kind, format: "", description, priority: 0 }, cell }
     }
 
-    /// Only a wide listing shows it.
-    pub const fn wide(mut self) -> Self {
-        self.head.priority = 1;
-        self
+    /// A column that only a wide listing shows.
+    pub const fn wide(
+        name: &'static str,
+        kind: &'static str,
+        description: &'static str,
+        cell: fn(&K, Timestamp) -> Value,
+    ) -> Self {
+        Self { head: ColumnHead { name, kind, format: "", description, priority: 1 }, cell }
     }
-}
-
-/// The column that every kind has first.
-pub const fn name_column<K: Metadata<Ty = ObjectMeta>>() -> Column<K> {
-    let head =
-        ColumnHead { name: "Name", kind: "string", format: "name", description: "The object's name.", priority: 0 };
-    Column { head, cell: |object, _| Value::from(object.metadata().name.clone().unwrap_or_default()) }
 }

@@ -1,10 +1,11 @@
 //! The kinds that are served. To add one is a file and a line in this list.
 
+mod canonical;
 pub mod erased;
 pub mod facts;
 pub mod kind;
 mod pod_spec;
-mod rules;
+pub mod rules;
 
 mod config_map;
 mod deployment;
@@ -19,6 +20,8 @@ mod replica_set;
 mod secret;
 mod service;
 mod service_account;
+pub mod service_spec;
+mod table;
 
 use k8s_openapi::api::{
     apps::v1 as apps, coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,

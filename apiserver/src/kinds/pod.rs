@@ -1,10 +1,14 @@
 //! Pod.
 
+use api::field::{FieldErrors, Path};
 use api::names::GroupVersionKind;
-use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::api::core::v1::{Pod, PodStatus};
 
-use crate::kinds::facts::{Flags, STATUS, Subresource};
-use crate::kinds::kind::{Column, Kind, name_column};
+use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
+use crate::kinds::kind::{Column, Kind};
+use crate::kinds::pod_spec::{defaults, quality, rules, summary::Summary, update};
+use crate::kinds::rules::text;
+use crate::kinds::table::{NONE, age_column, name_column, or_none};
 
 const BINDING: Subresource = Subresource {
     name: "binding",
@@ -13,10 +17,124 @@ const BINDING: Subresource = Subresource {
 };
 const LOG: Subresource = Subresource { name: "log", verbs: &["get"], of: None };
 
+const fn field(label: &'static str, path: &'static [&'static str], default: &'static str) -> FieldLabel {
+    FieldLabel { label, path, default }
+}
+
 impl Kind for Pod {
     const SHORT_NAMES: &'static [&'static str] = &["po"];
     const CATEGORIES: &'static [&'static str] = &["all"];
     const SUBRESOURCES: &'static [Subresource] = &[BINDING, LOG, STATUS];
     const FLAGS: Flags = Flags { returns_deleted: true, counts_generations: true, ..Flags::USUAL };
-    const COLUMNS: &'static [Column<Self>] = &[name_column()];
+    const FIELD_LABELS: &'static [FieldLabel] = &[
+        field("spec.nodeName", &["spec", "nodeName"], ""),
+        field("spec.restartPolicy", &["spec", "restartPolicy"], ""),
+        field("spec.schedulerName", &["spec", "schedulerName"], ""),
+        field("spec.serviceAccountName", &["spec", "serviceAccountName"], ""),
+        field("spec.hostNetwork", &["spec", "hostNetwork"], "false"),
+        field("status.phase", &["status", "phase"], ""),
+        field("status.podIP", &["status", "podIP"], ""),
+        field("status.nominatedNodeName", &["status", "nominatedNodeName"], ""),
+        field("spec.host", &["spec", "nodeName"], ""),
+        // Accepted, and never found: it is a list.
+        field("status.podIPs", &["status", "podIPs"], ""),
+    ];
+    const COLUMNS: &'static [Column<Self>] = &[
+        name_column(),
+        Column::new("Ready", "string", "How many of its containers are ready.", |pod, now| {
+            Summary::of(pod, now).ready.into()
+        }),
+        Column::new("Status", "string", "What it is doing, or what is wrong with it.", |pod, now| {
+            Summary::of(pod, now).status.into()
+        }),
+        Column::new("Restarts", "string", "How often its containers have been started again.", |pod, now| {
+            Summary::of(pod, now).restarts.into()
+        }),
+        age_column(),
+        Column::wide("IP", "string", "Its address.", |pod, _| {
+            let addresses = pod.status.as_ref().and_then(|status| status.pod_ips.as_ref());
+            addresses.and_then(|list| list.first()).map_or(NONE, |address| or_none(&address.ip)).into()
+        }),
+        Column::wide("Node", "string", "The node it runs on.", |pod, _| {
+            or_none(pod.spec.as_ref().map_or("", |spec| text(&spec.node_name))).into()
+        }),
+        Column::wide("Nominated Node", "string", "The node that is being cleared for it.", |pod, _| {
+            or_none(pod.status.as_ref().map_or("", |status| text(&status.nominated_node_name))).into()
+        }),
+        Column::wide("Readiness Gates", "string", "How many of its readiness gates are open.", |pod, _| {
+            gates(pod).into()
+        }),
+    ];
+
+    fn fill_defaults(&mut self) {
+        let spec = self.spec.get_or_insert_default();
+        defaults::fill_spec(spec);
+        defaults::fill_pod(spec);
+        self.status.get_or_insert_default();
+    }
+
+    fn before_create(&mut self) {
+        let quality = self.spec.as_ref().map(quality::class_of).unwrap_or_default();
+        self.status = Some(PodStatus {
+            phase: Some("Pending".to_owned()),
+            qos_class: Some(quality.to_owned()),
+            ..PodStatus::default()
+        });
+    }
+
+    fn before_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+    }
+
+    fn before_subresource_update(&mut self, subresource: &str, old: &Self) {
+        if subresource != "status" {
+            return;
+        }
+        self.spec = old.spec.clone();
+        self.metadata.owner_references = old.metadata.owner_references.clone();
+        let quality = old.status.as_ref().and_then(|status| status.qos_class.clone());
+        let status = self.status.get_or_insert_default();
+        if text(&status.qos_class).is_empty() {
+            status.qos_class = quality;
+        }
+    }
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        if let Some(spec) = &self.spec {
+            rules::validate(spec, &Path::new("spec"), errors);
+        }
+    }
+
+    fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
+        if let (Some(new), Some(old)) = (&self.spec, &old.spec) {
+            update::validate(new, old, &Path::new("spec"), errors);
+        }
+    }
+
+    fn spec_differs(&self, old: &Self) -> bool {
+        self.spec != old.spec
+    }
+
+    /// A pod that no node runs, or that has ended, goes at once.
+    fn grace_period(&self, asked: Option<i64>) -> Option<i64> {
+        let spec = self.spec.as_ref();
+        let period = asked.or_else(|| spec.and_then(|spec| spec.termination_grace_period_seconds)).unwrap_or(0);
+        let is_scheduled = spec.is_some_and(|spec| !text(&spec.node_name).is_empty());
+        let phase = self.status.as_ref().map_or("", |status| text(&status.phase));
+        if !is_scheduled || matches!(phase, "Failed" | "Succeeded") {
+            return Some(0);
+        }
+        Some(if period < 0 { 1 } else { period })
+    }
+}
+
+fn gates(pod: &Pod) -> String {
+    let gates = pod.spec.as_ref().and_then(|spec| spec.readiness_gates.as_deref()).unwrap_or_default();
+    if gates.is_empty() {
+        return NONE.to_owned();
+    }
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let is_open = |name: &str| conditions.iter().any(|condition| condition.type_ == name && condition.status == "True");
+    let open = gates.iter().filter(|gate| is_open(&gate.condition_type)).count();
+    format!("{open}/{}", gates.len())
 }

@@ -1,14 +1,118 @@
 //! ReplicaSet.
 
-use k8s_openapi::api::apps::v1::ReplicaSet;
+use api::field::{FieldError, FieldErrors, Path};
+use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
+use k8s_openapi::api::core::v1::PodSpec;
 
 use crate::kinds::facts::{Flags, SCALE, STATUS, Subresource};
-use crate::kinds::kind::{Column, Kind, name_column};
+use crate::kinds::kind::{Column, Kind};
+use crate::kinds::pod_spec::{defaults, rules};
+use crate::kinds::rules::{immutable, non_negative, selector, shown};
+use crate::kinds::table::{self, age_column, name_column};
 
 impl Kind for ReplicaSet {
     const SHORT_NAMES: &'static [&'static str] = &["rs"];
     const CATEGORIES: &'static [&'static str] = &["all"];
     const SUBRESOURCES: &'static [Subresource] = &[SCALE, STATUS];
     const FLAGS: Flags = Flags { counts_generations: true, ..Flags::USUAL };
-    const COLUMNS: &'static [Column<Self>] = &[name_column()];
+    const COLUMNS: &'static [Column<Self>] = &[
+        name_column(),
+        Column::new("Desired", "integer", "How many pods are wanted.", |set, _| {
+            set.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default().into()
+        }),
+        Column::new("Current", "integer", "How many pods there are.", |set, _| {
+            set.status.as_ref().map_or(0, |status| status.replicas).into()
+        }),
+        Column::new("Ready", "integer", "How many pods are ready.", |set, _| {
+            set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default().into()
+        }),
+        age_column(),
+        Column::wide("Containers", "string", "Names of the template's containers.", |set, _| {
+            table::containers(template(set)).into()
+        }),
+        Column::wide("Images", "string", "Images of the template's containers.", |set, _| {
+            table::images(template(set)).into()
+        }),
+        Column::wide("Selector", "string", "Labels of the pods that belong to it.", |set, _| {
+            set.spec.as_ref().map(|spec| table::selector(&spec.selector)).unwrap_or_default().into()
+        }),
+    ];
+
+    fn fill_defaults(&mut self) {
+        let spec = self.spec.get_or_insert_default();
+        spec.replicas.get_or_insert(1);
+        if let Some(template) = &mut spec.template {
+            defaults::fill_template(template);
+        }
+        self.status.get_or_insert_default();
+    }
+
+    fn before_create(&mut self) {
+        self.status = Some(ReplicaSetStatus::default());
+    }
+
+    fn before_update(&mut self, old: &Self) {
+        self.status = old.status.clone();
+    }
+
+    fn before_subresource_update(&mut self, _: &str, old: &Self) {
+        self.spec = old.spec.clone();
+    }
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        let Some(spec) = &self.spec else { return };
+        let path = Path::new("spec");
+        non_negative(errors, &path.child("replicas"), spec.replicas.map(i64::from));
+        non_negative(errors, &path.child("minReadySeconds"), spec.min_ready_seconds.map(i64::from));
+        selector(errors, &path.child("selector"), &spec.selector);
+        if is_empty(&spec.selector) {
+            let why = "empty selector is invalid for deployment";
+            errors.push(FieldError::invalid(&path.child("selector"), shown(&spec.selector), why));
+        }
+        match &spec.template {
+            Some(template) => {
+                rules::validate_template(template, &spec.selector, "ReplicaSet", &path.child("template"), errors);
+            }
+            None => errors.push(FieldError::required(&path.child("template"), "")),
+        }
+    }
+
+    fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
+        if let (Some(new), Some(old)) = (&self.spec, &old.spec) {
+            immutable(errors, &Path::new("spec").child("selector"), &new.selector, &old.selector);
+        }
+    }
+
+    fn validate_subresource_update(&self, _: &str, _: &Self, errors: &mut FieldErrors) {
+        let Some(status) = &self.status else { return };
+        let path = Path::new("status");
+        let counts = [
+            ("replicas", Some(status.replicas)),
+            ("fullyLabeledReplicas", status.fully_labeled_replicas),
+            ("readyReplicas", status.ready_replicas),
+            ("availableReplicas", status.available_replicas),
+        ];
+        for (field, count) in counts {
+            non_negative(errors, &path.child(field), count.map(i64::from));
+            if let Some(count) = count.filter(|count| *count > status.replicas) {
+                let why = "cannot be greater than status.replicas";
+                errors.push(FieldError::invalid(&path.child(field), count, why));
+            }
+        }
+        non_negative(errors, &path.child("observedGeneration"), status.observed_generation);
+    }
+
+    fn spec_differs(&self, old: &Self) -> bool {
+        self.spec != old.spec
+    }
+}
+
+fn template(set: &ReplicaSet) -> Option<&PodSpec> {
+    set.spec.as_ref()?.template.as_ref()?.spec.as_ref()
+}
+
+/// Whether a selector says nothing.
+pub fn is_empty(selector: &k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector) -> bool {
+    selector.match_labels.as_ref().is_none_or(|labels| labels.is_empty())
+        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
 }

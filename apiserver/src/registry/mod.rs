@@ -1,29 +1,53 @@
 //! What a verb means, for any kind.
 
+#[cfg(test)]
+mod behaviour;
+mod binding;
+mod bootstrap;
+mod continuation;
+mod create;
+mod decode;
+mod delete;
+#[cfg(test)]
+mod fixtures;
+pub mod layout;
+#[cfg(test)]
+mod list_wide;
+mod metadata;
 pub mod options;
 mod patch;
+mod read;
+mod scale;
+mod selection;
+mod update;
 pub mod watch;
+mod write;
 
 use std::sync::Arc;
 
 use api::failure::Failure;
 use bytes::Bytes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
+use lifecycle::clock::Clock;
 
 use crate::context::Context;
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
-use crate::registry::options::{Deleted, ListOptions, Page, PatchType, Written};
+use crate::registry::options::{Deleted, ListOptions, Options, Page, PatchType, Written};
 use crate::registry::watch::WatchStream;
+use crate::storage::Storage;
 use crate::storage::object::Object;
 
 /// All verbs over all kinds. Clones share one store.
 ///
 /// `namespace` is `None` for cluster-scoped kinds, and for lists and watches over all namespaces.
 #[derive(Clone)]
-pub struct Registry {}
+pub struct Registry {
+    storage: Storage,
+    clock: Clock,
+}
 
-/// Where in the API a request points: a kind, a namespace, a name, perhaps a subresource.
+/// Where in the API a request points: a namespace, a name, perhaps a subresource.
 #[derive(Debug, Clone, Copy)]
 pub struct Target<'a> {
     pub namespace: Option<&'a str>,
@@ -32,11 +56,12 @@ pub struct Target<'a> {
     pub subresource: Option<&'a str>,
 }
 
-fn not_yet<T>() -> Result<T, Failure> {
-    Err(Failure::method_not_allowed())
-}
-
 impl Registry {
+    /// The store must have been opened with `layout::KindLayout`.
+    pub fn new(storage: Storage, options: Options) -> Result<Self, anyhow::Error> {
+        Ok(Self { storage, clock: options.clock })
+    }
+
     /// The kind that is served under this path.
     pub fn find(&self, group: &str, version: &str, plural: &str) -> Option<KindRef> {
         KINDS.iter().copied().find(|kind| {
@@ -45,20 +70,26 @@ impl Registry {
         })
     }
 
+    /// Waits a little for a revision that a read asks for, should another server have written it just now. A read
+    /// itself does not wait.
+    pub async fn wait_for(&self, resource_version: &str) -> Result<(), Failure> {
+        match read::revision(resource_version)? {
+            Some(revision) => self.await_revision(revision).await,
+            None => Ok(()),
+        }
+    }
+
     /// An object, or a view of it: its Scale. `resource_version` is that of the query, or empty.
     pub fn get(&self, kind: KindRef, target: Target<'_>, resource_version: &str) -> Result<Arc<Object>, Failure> {
-        let _ = (kind, target, resource_version);
-        not_yet()
+        self.read_one(kind, target, resource_version)
     }
 
     pub fn list(&self, kind: KindRef, namespace: Option<&str>, options: &ListOptions) -> Result<Page, Failure> {
-        let _ = (kind, namespace, options);
-        not_yet()
+        self.read_list(kind, namespace, options)
     }
 
     pub fn watch(&self, kind: KindRef, namespace: Option<&str>, options: &ListOptions) -> Result<WatchStream, Failure> {
-        let _ = (kind, namespace, options);
-        not_yet()
+        self.start_watch(kind, namespace, options)
     }
 
     /// `body` is JSON. It may leave out `apiVersion`, `kind` and `metadata.namespace`.
@@ -69,8 +100,7 @@ impl Registry {
         namespace: Option<&str>,
         body: Bytes,
     ) -> Result<Arc<Object>, Failure> {
-        let _ = (context, kind, namespace, body);
-        not_yet()
+        self.create_object(context, kind, namespace, body).await
     }
 
     /// POST on a subresource of an object: `pods/binding`. The answer's bytes are what is sent.
@@ -81,8 +111,10 @@ impl Registry {
         target: Target<'_>,
         body: Bytes,
     ) -> Result<Bytes, Failure> {
-        let _ = (context, kind, target, body);
-        not_yet()
+        match target.subresource {
+            Some("binding") => self.bind(context, kind, target, body).await,
+            _ => Err(Failure::method_not_allowed()),
+        }
     }
 
     pub async fn update(
@@ -92,8 +124,10 @@ impl Registry {
         target: Target<'_>,
         body: Bytes,
     ) -> Result<Written, Failure> {
-        let _ = (context, kind, target, body);
-        not_yet()
+        match target.subresource {
+            Some("scale") => self.replace_scale(context, kind, target, body).await,
+            _ => self.replace(context, kind, target, body).await,
+        }
     }
 
     pub async fn patch(
@@ -104,8 +138,10 @@ impl Registry {
         patch_type: PatchType,
         patch: Bytes,
     ) -> Result<Written, Failure> {
-        let _ = (context, kind, target, patch_type, patch);
-        not_yet()
+        match target.subresource {
+            Some("scale") => self.patch_scale(context, kind, target, patch_type, &patch).await,
+            _ => self.apply_patch(context, kind, target, patch_type, &patch).await,
+        }
     }
 
     /// `options` are those of the body, completed from the query.
@@ -116,8 +152,7 @@ impl Registry {
         target: Target<'_>,
         options: &DeleteOptions,
     ) -> Result<Deleted, Failure> {
-        let _ = (context, kind, target, options);
-        not_yet()
+        self.delete_object(context, kind, target, options).await
     }
 
     /// Deletes what a list would show, and answers with it.
@@ -129,7 +164,6 @@ impl Registry {
         list: &ListOptions,
         options: &DeleteOptions,
     ) -> Result<Page, Failure> {
-        let _ = (context, kind, namespace, list, options);
-        not_yet()
+        self.delete_list(context, kind, namespace, list, options).await
     }
 }

@@ -1,10 +1,32 @@
 //! What a request asks for, as it came, and what it gets.
 
+use std::net::Ipv4Addr;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
+use api::cidr::Cidr;
 use api::failure::Failure;
+use lifecycle::clock::Clock;
+use lifecycle::tasks::Tasks;
 
 use crate::storage::object::{Object, Revision};
+
+/// How a registry is set up.
+#[derive(Debug, Clone)]
+pub struct Options {
+    pub clock: Clock,
+    pub tasks: Tasks,
+    /// Where the addresses of Services come from.
+    pub service_range: Cidr,
+    pub node_ports: RangeInclusive<u16>,
+}
+
+impl Options {
+    pub fn new(clock: Clock, tasks: Tasks) -> Self {
+        let service_range = Cidr::new(Ipv4Addr::new(127, 96, 0, 0).into(), 16);
+        Self { clock, tasks, service_range, node_ports: 30000..=32767 }
+    }
+}
 
 /// The query of a list or a watch, not parsed: wrong values are the registry's to refuse.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

@@ -80,7 +80,7 @@ pub(super) fn without_revision(bytes: &[u8], metadata_at: u32, revision: Revisio
     (&bytes[..at], &bytes[at + length..])
 }
 
-fn with_revision(bytes: &[u8], metadata_at: u32, revision: Revision) -> Bytes {
+pub(super) fn with_revision(bytes: &[u8], metadata_at: u32, revision: Revision) -> Bytes {
     let (head, tail) = bytes.split_at(metadata_at as usize + METADATA.len());
     join(head, revision, tail)
 }
@@ -101,7 +101,7 @@ fn digits(revision: Revision) -> usize {
 }
 
 /// Where `"metadata"` starts; none if the bytes do not begin as canonical ones do, or the metadata is empty.
-fn find_metadata(bytes: &[u8]) -> Option<usize> {
+pub(super) fn find_metadata(bytes: &[u8]) -> Option<usize> {
     let rest = after_value(bytes.strip_prefix(br#"{"apiVersion":""#)?)?;
     let rest = after_value(rest.strip_prefix(br#""kind":""#)?)?;
     let inside = rest.strip_prefix(METADATA)?;

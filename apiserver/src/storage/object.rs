@@ -62,6 +62,27 @@ pub struct Object {
 }
 
 impl Object {
+    /// Something in an object's form that is sent, not stored: a bookmark, what a dry run made. `bytes` are complete.
+    pub fn unstored(key: Key, revision: Revision, bytes: Bytes) -> Result<Self, serde_json::Error> {
+        let meta = Meta::of_json(&bytes)?;
+        let metadata_at = draft::find_metadata(&bytes).unwrap_or_default() as u32;
+        Ok(Self { key, revision, bytes, meta, fields: Box::default(), metadata_at, durable: false })
+    }
+
+    /// A view of this object: another canonical form, without a revision, of the same thing.
+    pub fn view(&self, canonical: &[u8]) -> Result<Self, serde_json::Error> {
+        let at = draft::find_metadata(canonical).unwrap_or_default() as u32;
+        let mut view =
+            Self::unstored(self.key.clone(), self.revision, draft::with_revision(canonical, at, self.revision))?;
+        view.fields = self.fields.clone();
+        Ok(view)
+    }
+
+    /// The same object at another revision: how it looked to a watcher for whom it is gone since.
+    pub fn at(&self, revision: Revision) -> Self {
+        draft::restamp(self, revision)
+    }
+
     /// The object from `"metadata":` to its last `}`. With a `{` before it, an item of a typed list, which leaves out
     /// `apiVersion` and `kind`.
     pub fn from_metadata(&self) -> Bytes {

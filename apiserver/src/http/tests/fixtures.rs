@@ -25,9 +25,19 @@ use crate::context::User;
 use crate::http::server::Server;
 use crate::http::tls::{Tls, TlsFiles};
 use crate::registry::Registry;
+use crate::registry::layout::KindLayout;
+use crate::registry::options::Options;
+use crate::storage::Storage;
+use crate::storage::limits::Limits;
+use crate::storage::memory::Memory;
 
-pub fn server(tasks: &Tasks) -> Server {
-    Server::new(Registry {}, Clock::tokio(), &Metrics::new(), tasks)
+/// A server with an empty store.
+pub async fn server(tasks: &Tasks) -> Server {
+    let clock = Clock::tokio();
+    let (engine, layout) = (Arc::new(Memory::default()), Arc::new(KindLayout));
+    let storage = Storage::open(engine, layout, clock.clone(), tasks, Limits::default()).await.unwrap();
+    let registry = Registry::new(storage, Options::new(clock.clone(), tasks.clone())).unwrap();
+    Server::new(registry, clock, &Metrics::new(), tasks)
 }
 
 pub fn admin() -> User {

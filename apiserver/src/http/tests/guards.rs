@@ -10,7 +10,7 @@ use crate::context::User;
 
 #[tokio::test]
 async fn a_socket_without_identity_sees_only_health_and_version() {
-    let server = server(&Tasks::new());
+    let server = server(&Tasks::new()).await;
     for (path, code) in [("/livez/ping", 200), ("/version", 200), ("/", 401), ("/api/v1/pods", 401), ("/x", 401)] {
         let request = Request::get(path).body(Body::empty()).unwrap();
         let (got, body) = told(server.router().oneshot(request).await.unwrap()).await;
@@ -28,7 +28,7 @@ async fn a_socket_without_identity_sees_only_health_and_version() {
 
 #[tokio::test]
 async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
-    let server = server(&Tasks::new());
+    let server = server(&Tasks::new()).await;
     let (code, body) = told(ask(&server, admin(), "GET", "/nowhere", "").await).await;
     assert_eq!((code, body.as_str()), (404, Some("404 page not found\n")));
     for path in
@@ -55,7 +55,7 @@ async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
 
 #[tokio::test]
 async fn a_body_that_announces_too_much_is_refused_before_it_is_read() {
-    let server = server(&Tasks::new());
+    let server = server(&Tasks::new()).await;
     let request = Request::post("/api/v1/namespaces/d/pods").header("content-length", "4000000");
     let request = request.body(Body::empty()).unwrap();
     let (code, body) = told(server.in_process(admin()).oneshot(request).await.unwrap()).await;
@@ -64,7 +64,7 @@ async fn a_body_that_announces_too_much_is_refused_before_it_is_read() {
 
 #[tokio::test]
 async fn a_node_writes_what_is_its_own_and_nothing_else() {
-    let server = server(&Tasks::new());
+    let server = server(&Tasks::new()).await;
     let node = || User::new("system:node:a", &["system:nodes"]);
     for (method, path, allowed) in [
         ("GET", "/api/v1/pods?fieldSelector=spec.nodeName%3Da", true),
@@ -89,7 +89,7 @@ async fn a_node_writes_what_is_its_own_and_nothing_else() {
 
 #[tokio::test]
 async fn every_answer_has_its_headers() {
-    let server = server(&Tasks::new());
+    let server = server(&Tasks::new()).await;
     let response = ask(&server, admin(), "GET", "/api/v1/nothing", "").await;
     let headers = response.headers();
     assert_eq!(headers["cache-control"], "no-cache, private");
@@ -102,7 +102,7 @@ async fn every_answer_has_its_headers() {
 
 #[tokio::test]
 async fn discovery_is_known_again_by_its_tag() {
-    let server = server(&Tasks::new());
+    let server = server(&Tasks::new()).await;
     let accept = "application/json;g=apidiscovery.k8s.io;v=v2;as=APIGroupDiscoveryList,application/json";
     for path in ["/api", "/apis"] {
         let request = || Request::get(path).header("accept", accept);
@@ -121,7 +121,7 @@ async fn discovery_is_known_again_by_its_tag() {
 
 #[tokio::test]
 async fn requests_are_counted() {
-    let server = server(&Tasks::new());
+    let server = server(&Tasks::new()).await;
     ask(&server, admin(), "GET", "/api/v1/nothing", "").await;
     let (_, text) = told(ask(&server, admin(), "GET", "/metrics", "").await).await;
     let text = text.as_str().unwrap();

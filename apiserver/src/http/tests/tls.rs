@@ -14,7 +14,7 @@ use crate::http::listener;
 async fn start(tasks: &Tasks, keys: &Keys) -> std::net::SocketAddr {
     let socket = listener::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
     let address = socket.local_addr().unwrap();
-    server(tasks).serve(socket, keys.tls(), tasks);
+    server(tasks).await.serve(socket, keys.tls(), tasks);
     address
 }
 

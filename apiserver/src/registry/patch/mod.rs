@@ -28,6 +28,10 @@ impl Patch {
 
     /// Changes an object of a kind. `target` is spoiled when this fails.
     pub fn apply(&self, facts: &Facts, target: &mut Value) -> Result<(), Failure> {
+        self.apply_to(facts.group, facts.version, facts.kind, target)
+    }
+
+    pub fn apply_to(&self, group: &str, version: &str, kind: &str, target: &mut Value) -> Result<(), Failure> {
         match self {
             Self::Json(patch) => json::apply(patch, target),
             Self::Merge(patch) => {
@@ -35,7 +39,7 @@ impl Patch {
                 Ok(())
             }
             Self::Strategic(patch) => {
-                let definition = schema::of_kind(facts.group, facts.version, facts.kind);
+                let definition = schema::of_kind(group, version, kind);
                 strategic::apply(patch, definition, target)
             }
         }

@@ -1,0 +1,224 @@
+//! Rules of a Service.
+
+use std::collections::BTreeSet;
+use std::net::IpAddr;
+
+use api::cidr::Cidr;
+use api::field::{FieldError, FieldErrors, Path};
+use api::names;
+use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
+use serde_json::json;
+
+use crate::kinds::rules::{
+    PROTOCOLS, ip_address, labels, port_number, port_number_or_name, required_and_supported, shown, supported, text,
+};
+use crate::kinds::service_spec::{
+    CLUSTER_IP, EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, NODE_PORT, is_external, is_headless, needs_health_check_port,
+};
+
+const TYPES: &[&str] = &[CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT];
+const TRAFFIC_POLICIES: &[&str] = &["Cluster", "Local"];
+
+pub fn validate(spec: &ServiceSpec, errors: &mut FieldErrors) {
+    let path = Path::new("spec");
+    let ports = spec.ports.as_deref().unwrap_or_default();
+    if ports.is_empty() && !is_headless(spec) && text(&spec.type_) != EXTERNAL_NAME {
+        errors.push(FieldError::required(&path.child("ports"), ""));
+    }
+    required_and_supported(errors, &path.child("type"), text(&spec.type_), TYPES);
+    validate_type(spec, &path, errors);
+    validate_ports(spec, ports, &path.child("ports"), errors);
+    labels(errors, &path.child("selector"), spec.selector.as_ref().unwrap_or(&Default::default()));
+    validate_affinity(spec, &path, errors);
+    validate_addresses(spec, &path, errors);
+    validate_families(spec, &path, errors);
+    validate_traffic(spec, &path, errors);
+    validate_load_balancer(spec, &path, errors);
+}
+
+fn validate_type(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    match text(&spec.type_) {
+        kind @ (LOAD_BALANCER | NODE_PORT) if is_headless(spec) => {
+            let why = format!("may not be set to 'None' for {kind} services");
+            errors.push(FieldError::invalid(&path.child("clusterIPs").index(0), HEADLESS, why));
+        }
+        EXTERNAL_NAME => {
+            if spec.cluster_ips.as_ref().is_some_and(|list| !list.is_empty()) {
+                let why = "may not be set for ExternalName services";
+                errors.push(FieldError::forbidden(&path.child("clusterIPs"), why));
+            }
+            let name = text(&spec.external_name);
+            if name.is_empty() {
+                errors.push(FieldError::required(&path.child("externalName"), ""));
+            } else {
+                let name = name.strip_suffix('.').unwrap_or(name);
+                errors.check(&path.child("externalName"), name, names::dns_subdomain);
+            }
+        }
+        _ => {}
+    }
+}
+
+fn validate_ports(spec: &ServiceSpec, ports: &[ServicePort], path: &Path, errors: &mut FieldErrors) {
+    let mut names = BTreeSet::new();
+    let mut numbers = BTreeSet::new();
+    let mut node_ports = BTreeSet::new();
+    for (index, port) in ports.iter().enumerate() {
+        let path = path.index(index);
+        validate_port(port, ports.len() > 1, &path, errors);
+        let name = text(&port.name);
+        if !name.is_empty() && !names.insert(name) {
+            errors.push(FieldError::duplicate(&path.child("name"), name));
+        }
+        let protocol = text(&port.protocol);
+        if !numbers.insert((protocol, port.port)) {
+            errors.push(FieldError::duplicate(&path, json!({"port": port.port, "protocol": protocol})));
+        }
+        let Some(node_port) = port.node_port else { continue };
+        if text(&spec.type_) == CLUSTER_IP {
+            let why = "may not be used when `type` is 'ClusterIP'";
+            errors.push(FieldError::forbidden(&path.child("nodePort"), why));
+        }
+        if !node_ports.insert((protocol, node_port)) {
+            errors.push(FieldError::duplicate(&path.child("nodePort"), node_port));
+        }
+    }
+}
+
+fn validate_port(port: &ServicePort, needs_name: bool, path: &Path, errors: &mut FieldErrors) {
+    match text(&port.name) {
+        "" if needs_name => errors.push(FieldError::required(&path.child("name"), "")),
+        "" => {}
+        name => errors.check(&path.child("name"), name, names::dns_label),
+    }
+    port_number(errors, &path.child("port"), port.port);
+    required_and_supported(errors, &path.child("protocol"), text(&port.protocol), PROTOCOLS);
+    if let Some(target) = &port.target_port {
+        port_number_or_name(errors, &path.child("targetPort"), target);
+    }
+    if let Some(protocol) = &port.app_protocol {
+        errors.check(&path.child("appProtocol"), protocol, names::qualified_name);
+    }
+}
+
+fn validate_affinity(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    const LONGEST: i32 = 86_400;
+    let affinity = text(&spec.session_affinity);
+    required_and_supported(errors, &path.child("sessionAffinity"), affinity, &["ClientIP", "None"]);
+    let config_path = path.child("sessionAffinityConfig");
+    if affinity == "None" && spec.session_affinity_config.is_some() {
+        let why = "must not be set when session affinity is None";
+        errors.push(FieldError::forbidden(&config_path, why));
+    }
+    let client = spec.session_affinity_config.as_ref().and_then(|config| config.client_ip.as_ref());
+    if let Some(seconds) = client.and_then(|client| client.timeout_seconds)
+        && !(1..=LONGEST).contains(&seconds)
+    {
+        let path = config_path.child("clientIP").child("timeoutSeconds");
+        let why = format!("must be greater than 0 and less than {LONGEST}");
+        errors.push(FieldError::invalid(&path, seconds, why));
+    }
+}
+
+fn validate_addresses(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    let addresses = spec.cluster_ips.as_deref().unwrap_or_default();
+    let path_of_list = path.child("clusterIPs");
+    let singular = text(&spec.cluster_ip);
+    if !addresses.is_empty() && addresses[0] != singular {
+        let why = "first value must match `clusterIP`";
+        errors.push(FieldError::invalid(&path_of_list, shown(&addresses), why));
+    }
+    if addresses.len() > 2 {
+        let why = "may only hold up to 2 values";
+        errors.push(FieldError::invalid(&path_of_list, shown(&addresses), why));
+    }
+    for (index, address) in addresses.iter().enumerate() {
+        if address == HEADLESS {
+            if addresses.len() > 1 {
+                let why = "'None' must be the first and only value";
+                errors.push(FieldError::invalid(&path_of_list, shown(&addresses), why));
+            }
+        } else {
+            ip_address(errors, &path_of_list.index(index), address);
+        }
+    }
+    for (index, address) in spec.external_ips.iter().flatten().enumerate() {
+        let path = path.child("externalIPs").index(index);
+        let parsed: Option<IpAddr> = ip_address(errors, &path, address);
+        if parsed.is_some_and(|address| address.is_unspecified()) {
+            errors.push(FieldError::invalid(&path, address.as_str(), "may not be unspecified (0.0.0.0 or ::)"));
+        }
+    }
+}
+
+fn validate_families(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    let families = spec.ip_families.as_deref().unwrap_or_default();
+    let path_of_list = path.child("ipFamilies");
+    if text(&spec.type_) == EXTERNAL_NAME {
+        let why = "may not be set for ExternalName services";
+        if !families.is_empty() {
+            errors.push(FieldError::forbidden(&path_of_list, why));
+        }
+        if spec.ip_family_policy.is_some() {
+            errors.push(FieldError::forbidden(&path.child("ipFamilyPolicy"), why));
+        }
+        return;
+    }
+    for (index, family) in families.iter().enumerate() {
+        supported(errors, &path_of_list.index(index), family, &["IPv4", "IPv6"]);
+        if families[..index].contains(family) {
+            errors.push(FieldError::duplicate(&path_of_list.index(index), family.as_str()));
+        }
+    }
+    if let Some(policy) = &spec.ip_family_policy {
+        let policies = ["PreferDualStack", "RequireDualStack", "SingleStack"];
+        supported(errors, &path.child("ipFamilyPolicy"), policy, &policies);
+    }
+}
+
+fn validate_traffic(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    let policy = text(&spec.external_traffic_policy);
+    let policy_path = path.child("externalTrafficPolicy");
+    if !policy.is_empty() && !is_external(spec) {
+        let why = "may only be set for externally-accessible services";
+        errors.push(FieldError::invalid(&policy_path, policy, why));
+    } else if !policy.is_empty() {
+        supported(errors, &policy_path, policy, TRAFFIC_POLICIES);
+    }
+    if let Some(policy) = &spec.internal_traffic_policy {
+        supported(errors, &path.child("internalTrafficPolicy"), policy, TRAFFIC_POLICIES);
+    }
+    if let Some(distribution) = spec.traffic_distribution.as_deref().filter(|text| !text.is_empty()) {
+        let values = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+        supported(errors, &path.child("trafficDistribution"), distribution, &values);
+    }
+    if let Some(port) = spec.health_check_node_port.filter(|_| !needs_health_check_port(spec)) {
+        let why = "may only be set when `type` is 'LoadBalancer' and `externalTrafficPolicy` is 'Local'";
+        errors.push(FieldError::invalid(&path.child("healthCheckNodePort"), port, why));
+    }
+}
+
+fn validate_load_balancer(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    let is_load_balancer = text(&spec.type_) == LOAD_BALANCER;
+    let why = "may only be used when `type` is 'LoadBalancer'";
+    let ranges = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
+    let ranges_path = path.child("loadBalancerSourceRanges");
+    if !ranges.is_empty() && !is_load_balancer {
+        errors.push(FieldError::forbidden(&ranges_path, why));
+    }
+    for (index, range) in ranges.iter().enumerate() {
+        if range.trim().parse::<Cidr>().is_err() {
+            let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+            errors.push(FieldError::invalid(&ranges_path.index(index), range.as_str(), why));
+        }
+    }
+    if spec.allocate_load_balancer_node_ports.is_some() && !is_load_balancer {
+        errors.push(FieldError::forbidden(&path.child("allocateLoadBalancerNodePorts"), why));
+    }
+    if let Some(class) = &spec.load_balancer_class {
+        if !is_load_balancer {
+            errors.push(FieldError::forbidden(&path.child("loadBalancerClass"), why));
+        }
+        errors.check(&path.child("loadBalancerClass"), class, names::qualified_name);
+    }
+}

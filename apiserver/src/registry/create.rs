@@ -1,0 +1,135 @@
+//! Creating.
+
+use std::sync::Arc;
+
+use api::failure::Failure;
+use api::field::FieldErrors;
+use bytes::Bytes;
+
+use crate::admission::{self, check::Operation};
+use crate::context::Context;
+use crate::kinds::erased::{Draft, KindRef};
+use crate::kinds::facts::Facts;
+use crate::registry::read::view;
+use crate::registry::write::{Outcome, View, refuse_invalid, request};
+use crate::registry::{Registry, Target, decode, metadata};
+use crate::storage::Write;
+use crate::storage::object::Object;
+
+/// How many generated names are tried.
+const MOST_NAMES: usize = 8;
+
+impl Registry {
+    pub(super) async fn create_object(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        namespace: Option<&str>,
+        body: Bytes,
+    ) -> Result<Arc<Object>, Failure> {
+        let draft = decode::body(context, kind, &body)?;
+        self.create_draft(context, kind, namespace, draft).await
+    }
+
+    /// Makes an object of a draft, or finds out why not.
+    pub(super) async fn create_draft(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        namespace: Option<&str>,
+        mut draft: Box<dyn Draft>,
+    ) -> Result<Arc<Object>, Failure> {
+        let facts = kind.facts();
+        metadata::begin(facts, namespace, self.clock.now_seconds(), draft.metadata_mut())?;
+        let base = base_of_name(&*draft);
+        for attempt in 1.. {
+            if let Some(base) = &base {
+                draft.metadata_mut().name = Some(metadata::generated_name(base));
+            }
+            draft.fill_defaults();
+            draft.before_create();
+            // What was admitted under one generated name is under another.
+            if attempt == 1 {
+                self.admit_new(context, kind, namespace, &mut *draft).await?;
+            }
+            let name = draft.metadata().name.clone().unwrap_or_default();
+            match self.commit_new(context, kind, namespace, &name, &mut *draft).await? {
+                Created::Done(object) => return view(kind, object),
+                Created::Taken(_) if base.is_some() && attempt < MOST_NAMES => {}
+                Created::Taken(existing) => return Err(already_exists(facts, &name, &existing, base.is_some())),
+            }
+        }
+        unreachable!("the loop ends with an answer")
+    }
+
+    async fn admit_new(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        namespace: Option<&str>,
+        draft: &mut dyn Draft,
+    ) -> Result<(), Failure> {
+        let name = draft.metadata().name.clone().unwrap_or_default();
+        let target = Target { namespace, name: &name, subresource: None };
+        let cluster = View(self.storage.snapshot());
+        let request = request(Operation::Create, context, kind, target, None, &cluster);
+        admission::mutate(&request, draft).await?;
+        let mut errors = FieldErrors::default();
+        metadata::validate(kind.facts(), draft.metadata(), &mut errors);
+        draft.validate(&mut errors);
+        refuse_invalid(kind, &name, errors)?;
+        admission::validate(&request, Some(draft)).await?;
+        for sentence in draft.warnings() {
+            context.warnings.add(sentence);
+        }
+        Ok(())
+    }
+
+    async fn commit_new(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        namespace: Option<&str>,
+        name: &str,
+        draft: &mut dyn Draft,
+    ) -> Result<Created, Failure> {
+        let key = Self::key(kind, namespace, name);
+        if let Some(existing) = self.storage.snapshot().get(&key) {
+            return Ok(Created::Taken(existing.clone()));
+        }
+        let bytes = Self::encode(kind, draft)?;
+        if context.dry_run {
+            return Self::dry(key, None, bytes).map(Created::Done);
+        }
+        let write = Write::create(key, bytes).volatile(kind.facts().flags.volatile);
+        match self.commit(write).await? {
+            Outcome::Done(event) => Ok(Created::Done(event.object.clone())),
+            Outcome::Raced(Some(existing)) => Ok(Created::Taken(existing)),
+            Outcome::Raced(None) => Err(Failure::modified(kind.facts().resource(), name)),
+        }
+    }
+}
+
+enum Created {
+    Done(Arc<Object>),
+    /// There is one of this name.
+    Taken(Arc<Object>),
+}
+
+/// What a name is to be generated from, if it is.
+fn base_of_name(draft: &dyn Draft) -> Option<String> {
+    let metadata = draft.metadata();
+    let is_named = metadata.name.as_deref().is_some_and(|name| !name.is_empty());
+    metadata.generate_name.clone().filter(|base| !is_named && !base.is_empty())
+}
+
+fn already_exists(facts: &Facts, name: &str, existing: &Object, was_generated: bool) -> Failure {
+    let mut failure = Failure::already_exists(facts.resource(), name);
+    if existing.meta.deleting {
+        failure.message = format!("object is being deleted: {}", failure.message);
+    }
+    if was_generated {
+        return failure.retry_after(1);
+    }
+    failure
+}

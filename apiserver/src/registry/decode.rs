@@ -1,0 +1,73 @@
+//! From a request's body to a draft.
+
+use api::failure::Failure;
+use api::names::split_api_version;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::context::{Context, FieldValidation};
+use crate::kinds::erased::{Decoded, Draft, KindRef};
+use crate::kinds::facts::Facts;
+
+/// Reads a body that must be an object of this kind.
+pub fn body(context: &Context, kind: KindRef, json: &[u8]) -> Result<Box<dyn Draft>, Failure> {
+    let facts = kind.facts();
+    let decoded = kind.decode(json).map_err(|error| refusal(facts, json, &error))?;
+    let prefix = || cannot_be_handled(facts, facts.kind, facts.version);
+    accept(context, decoded, prefix)
+}
+
+/// Reads what a patch made of an object.
+pub fn patched(context: &Context, kind: KindRef, value: Value) -> Result<Box<dyn Draft>, Failure> {
+    let decoded = kind.decode_value(value).map_err(|error| {
+        let path = api::field::Path::new("patch");
+        let error = api::field::FieldError::invalid(&path, "", error.to_string());
+        Failure::invalid("", "", "", api::field::FieldErrors(vec![error]))
+    })?;
+    accept(context, decoded, String::new)
+}
+
+fn accept(context: &Context, decoded: Decoded, prefix: impl FnOnce() -> String) -> Result<Box<dyn Draft>, Failure> {
+    if decoded.unknown_fields.is_empty() {
+        return Ok(decoded.draft);
+    }
+    let mut sentences = decoded.unknown_fields.iter().map(|field| format!("unknown field {field:?}"));
+    match context.field_validation {
+        FieldValidation::Ignore => {}
+        FieldValidation::Warn => sentences.for_each(|sentence| context.warnings.add(sentence)),
+        FieldValidation::Strict => {
+            let list: Vec<String> = sentences.by_ref().collect();
+            return Err(Failure::bad_request(format!("{}strict decoding error: {}", prefix(), list.join(", "))));
+        }
+    }
+    Ok(decoded.draft)
+}
+
+fn cannot_be_handled(facts: &Facts, kind: &str, version: &str) -> String {
+    format!("{kind} in version {version:?} cannot be handled as a {}: ", facts.kind)
+}
+
+/// Why a body could not be read. Only now is it asked what the body claims to be.
+fn refusal(facts: &Facts, json: &[u8], error: &serde_json::Error) -> Failure {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Claim {
+        #[serde(default)]
+        api_version: String,
+        #[serde(default)]
+        kind: String,
+    }
+    let Ok(claim) = serde_json::from_slice::<Claim>(json) else {
+        return Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"));
+    };
+    let expected = facts.api_version();
+    if !claim.api_version.is_empty() && claim.api_version != expected {
+        return Failure::bad_request(format!(
+            "the API version in the data ({}) does not match the expected API version ({expected})",
+            claim.api_version
+        ));
+    }
+    let kind = if claim.kind.is_empty() { facts.kind } else { &claim.kind };
+    let (_, version) = split_api_version(&expected);
+    Failure::bad_request(format!("{}{error}", cannot_be_handled(facts, kind, version)))
+}

@@ -1,0 +1,157 @@
+//! `/scale`: how many replicas, seen and set in the same way for every kind that has them.
+
+use std::sync::Arc;
+
+use api::failure::Failure;
+use api::field::{FieldError, FieldErrors, Path};
+use bytes::Bytes;
+use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
+use k8s_openapi::api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+
+use crate::context::Context;
+use crate::kinds::erased::{Draft, KindRef};
+use crate::registry::options::{PatchType, Written};
+use crate::registry::patch::Patch;
+use crate::registry::update::Proposal;
+use crate::registry::{Registry, Target};
+use crate::storage::object::Object;
+
+/// The parts of an object that its Scale shows.
+struct Parts<'a> {
+    replicas: &'a mut Option<i32>,
+    current: i32,
+    selector: LabelSelector,
+}
+
+fn parts(draft: &mut dyn Draft) -> Option<Parts<'_>> {
+    if draft.typed::<Deployment>().is_some() {
+        let Deployment { spec, status, .. } = draft.typed_mut()?;
+        let spec = spec.get_or_insert_default();
+        let current = status.as_ref().and_then(|status| status.replicas).unwrap_or_default();
+        return Some(Parts { selector: spec.selector.clone(), replicas: &mut spec.replicas, current });
+    }
+    let ReplicaSet { spec, status, .. } = draft.typed_mut()?;
+    let spec = spec.get_or_insert_default();
+    let current = status.as_ref().map(|status| status.replicas).unwrap_or_default();
+    Some(Parts { selector: spec.selector.clone(), replicas: &mut spec.replicas, current })
+}
+
+/// The Scale of an object, at the object's revision.
+pub fn view(kind: KindRef, object: &Arc<Object>) -> Result<Object, Failure> {
+    let scale = scale_of(kind, object)?;
+    let bytes = serde_json::to_vec(&scale).map_err(|error| Failure::internal(format!("encode a Scale: {error}")))?;
+    let view = Object::unstored(object.key.clone(), object.revision, bytes.into());
+    view.map_err(|error| Failure::internal(format!("read a Scale: {error}")))
+}
+
+fn scale_of(kind: KindRef, object: &Arc<Object>) -> Result<Scale, Failure> {
+    let mut draft = Registry::decode_stored(kind, object)?;
+    let metadata = draft.metadata().clone();
+    let parts = parts(&mut *draft).ok_or_else(Failure::unknown_resource)?;
+    let selector = api::selector::LabelSelector::from_object(&parts.selector);
+    Ok(Scale {
+        metadata: ObjectMeta {
+            name: metadata.name,
+            namespace: metadata.namespace,
+            uid: metadata.uid,
+            creation_timestamp: metadata.creation_timestamp,
+            resource_version: Some(object.revision.to_string()),
+            ..ObjectMeta::default()
+        },
+        spec: Some(ScaleSpec { replicas: Some(parts.replicas.unwrap_or_default()) }),
+        status: Some(ScaleStatus {
+            replicas: parts.current,
+            selector: Some(selector.map(|selector| selector.to_string()).unwrap_or_default()),
+        }),
+    })
+}
+
+/// What a client wants of a Scale.
+enum Wish {
+    Whole(Bytes),
+    Patch(Patch),
+}
+
+impl Registry {
+    pub(super) async fn replace_scale(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        target: Target<'_>,
+        body: Bytes,
+    ) -> Result<Written, Failure> {
+        self.write_scale(context, kind, target, Wish::Whole(body)).await
+    }
+
+    pub(super) async fn patch_scale(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        target: Target<'_>,
+        patch_type: PatchType,
+        patch: &[u8],
+    ) -> Result<Written, Failure> {
+        self.write_scale(context, kind, target, Wish::Patch(Patch::parse(patch_type, patch)?)).await
+    }
+
+    async fn write_scale(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        target: Target<'_>,
+        wish: Wish,
+    ) -> Result<Written, Failure> {
+        let propose = |current: &Arc<Object>| {
+            let scale = wished(kind, current, &wish)?;
+            check(&scale, target)?;
+            let mut draft = Self::decode_stored(kind, current)?;
+            let parts = parts(&mut *draft).ok_or_else(Failure::unknown_resource)?;
+            *parts.replicas = Some(scale.spec.and_then(|spec| spec.replicas).unwrap_or_default());
+            if let Some(uid) = scale.metadata.uid.filter(|uid| !uid.is_empty()) {
+                draft.metadata_mut().uid = Some(uid);
+            }
+            let revision = scale.metadata.resource_version.filter(|revision| !revision.is_empty());
+            let revision = match wish {
+                Wish::Whole(_) => revision,
+                Wish::Patch(_) => revision.filter(|revision| *revision != current.revision.to_string()),
+            };
+            Ok(Proposal { draft, revision })
+        };
+        let whole = Target { subresource: None, ..target };
+        let written = self.write(context, kind, whole, &propose).await?;
+        Ok(Written { object: Arc::new(view(kind, &written.object)?), created: false })
+    }
+}
+
+fn wished(kind: KindRef, current: &Arc<Object>, wish: &Wish) -> Result<Scale, Failure> {
+    let refused = |error: serde_json::Error| {
+        Failure::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {error}"))
+    };
+    match wish {
+        Wish::Whole(body) => serde_json::from_slice(body).map_err(refused),
+        Wish::Patch(patch) => {
+            let scale = scale_of(kind, current)?;
+            let mut value = serde_json::to_value(scale).map_err(refused)?;
+            patch.apply_to("autoscaling", "v1", "Scale", &mut value)?;
+            serde_json::from_value(value).map_err(refused)
+        }
+    }
+}
+
+fn check(scale: &Scale, target: Target<'_>) -> Result<(), Failure> {
+    let name = scale.metadata.name.as_deref().unwrap_or_default();
+    if name != target.name {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({name}) does not match the name on the URL ({})",
+            target.name
+        )));
+    }
+    let replicas = scale.spec.as_ref().and_then(|spec| spec.replicas).unwrap_or_default();
+    if replicas < 0 {
+        let path = Path::new("spec").child("replicas");
+        let error = FieldError::invalid(&path, replicas, "must be greater than or equal to 0");
+        return Err(Failure::invalid("autoscaling", "Scale", target.name, FieldErrors(vec![error])));
+    }
+    Ok(())
+}

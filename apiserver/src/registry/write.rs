@@ -1,0 +1,119 @@
+//! What every write has in common: admission, rules, the commit, and the answer.
+
+use std::sync::Arc;
+
+use api::failure::Failure;
+use api::field::FieldErrors;
+use api::names::GroupResource;
+use bytes::Bytes;
+
+use crate::admission::check::{Cluster, NamespaceState, Operation, Request};
+use crate::context::Context;
+use crate::kinds::erased::{Draft, KindRef};
+use crate::registry::read::{storage_failed, storage_stopped, view};
+use crate::registry::{Registry, Target};
+use crate::storage::event::Event;
+use crate::storage::object::{Key, Object, Revision};
+use crate::storage::snapshot::Snapshot;
+use crate::storage::{CommitError, Write};
+
+/// How often a write is tried again on the newest state before the client is told of the conflict.
+pub const MOST_ATTEMPTS: usize = 64;
+
+/// What came of a commit that may lose a race.
+pub enum Outcome {
+    Done(Arc<Event>),
+    /// Somebody else was faster. Holds what is there now.
+    Raced(Option<Arc<Object>>),
+}
+
+/// One state of the cluster, for checks to look things up in.
+pub struct View(pub Snapshot);
+
+impl Cluster for View {
+    fn object(&self, resource: GroupResource, namespace: &str, name: &str) -> Option<Bytes> {
+        self.0.find(resource, namespace, name).map(|object| object.bytes.clone())
+    }
+
+    fn namespace(&self, name: &str) -> NamespaceState {
+        const NAMESPACES: GroupResource = GroupResource { group: "", resource: "namespaces" };
+        match self.0.find(NAMESPACES, "", name) {
+            None => NamespaceState::Missing,
+            Some(namespace) if namespace.meta.deleting => NamespaceState::Terminating,
+            Some(_) => NamespaceState::Active,
+        }
+    }
+}
+
+/// The request that admission sees.
+pub fn request<'a>(
+    operation: Operation,
+    context: &'a Context,
+    kind: KindRef,
+    target: Target<'a>,
+    old: Option<&'a dyn Draft>,
+    cluster: &'a View,
+) -> Request<'a> {
+    Request {
+        operation,
+        facts: kind.facts(),
+        namespace: target.namespace.unwrap_or_default(),
+        name: target.name,
+        subresource: target.subresource,
+        old,
+        context,
+        cluster,
+    }
+}
+
+/// The failure of an object that breaks rules, if it does.
+pub fn refuse_invalid(kind: KindRef, name: &str, errors: FieldErrors) -> Result<(), Failure> {
+    if errors.is_empty() {
+        return Ok(());
+    }
+    let facts = kind.facts();
+    Err(Failure::invalid(facts.group, facts.kind, name, errors))
+}
+
+impl Registry {
+    pub(super) fn key(kind: KindRef, namespace: Option<&str>, name: &str) -> Key {
+        Key::new(kind.storage(), namespace.unwrap_or_default(), name)
+    }
+
+    /// The typed form of what is stored, without its revision.
+    pub(super) fn decode_stored(kind: KindRef, object: &Arc<Object>) -> Result<Box<dyn Draft>, Failure> {
+        let viewed = view(kind, object.clone())?;
+        let decoded = kind.decode(&viewed.bytes);
+        let decoded = decoded.map_err(|error| Failure::internal(format!("read {}: {error}", object.key)))?;
+        let mut draft = decoded.draft;
+        draft.metadata_mut().resource_version = None;
+        Ok(draft)
+    }
+
+    pub(super) fn encode(kind: KindRef, draft: &dyn Draft) -> Result<Bytes, Failure> {
+        let encoded = kind.encode_stored(draft);
+        encoded.map_err(|error| Failure::internal(format!("encode a {}: {error}", kind.facts().kind)))
+    }
+
+    /// What a dry run would have stored: the object without a revision of its own.
+    pub(super) fn dry(key: Key, old: Option<&Object>, bytes: Bytes) -> Result<Arc<Object>, Failure> {
+        let object = match old {
+            Some(old) => old.view(&bytes),
+            None => Object::unstored(key, Revision::default(), bytes),
+        };
+        object.map(Arc::new).map_err(|error| Failure::internal(format!("read a dry run's object: {error}")))
+    }
+
+    pub(super) fn outcome(result: Result<Arc<Event>, CommitError>) -> Result<Outcome, Failure> {
+        match result {
+            Ok(event) => Ok(Outcome::Done(event)),
+            Err(CommitError::Conflict { current }) => Ok(Outcome::Raced(current)),
+            Err(CommitError::Failed(error)) => Err(storage_failed(&error)),
+            Err(CommitError::Stopped) => Err(storage_stopped()),
+        }
+    }
+
+    pub(super) async fn commit(&self, write: Write) -> Result<Outcome, Failure> {
+        Self::outcome(self.storage.commit(write).await)
+    }
+}
