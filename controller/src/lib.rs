@@ -14,6 +14,7 @@ pub mod measure;
 pub mod options;
 pub mod ownership;
 pub mod queue;
+pub mod scheduler;
 pub mod worker;
 
 #[cfg(test)]

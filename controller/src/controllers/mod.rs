@@ -6,6 +6,7 @@ mod endpoints;
 mod replica_set;
 
 use crate::context::Context;
+use crate::scheduler;
 
 /// A controller: it asks for caches, listens to them, and starts its workers.
 pub struct Controller {
@@ -18,4 +19,5 @@ pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "endpoint_slice", start: endpoint_slice::start },
     Controller { name: "endpoint", start: endpoints::start },
     Controller { name: "replicaset", start: replica_set::start },
+    Controller { name: "scheduler", start: scheduler::start },
 ];

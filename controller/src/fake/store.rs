@@ -105,7 +105,11 @@ impl Store {
             _ => {}
         }
         for field in ["uid", "creationTimestamp", "deletionTimestamp", "generation", "namespace", "name"] {
-            new["metadata"][field] = old["metadata"][field].clone();
+            let meta = new["metadata"].as_object_mut().unwrap();
+            match old["metadata"].get(field) {
+                Some(value) => meta.insert(field.to_owned(), value.clone()),
+                None => meta.remove(field),
+            };
         }
         new["metadata"]["resourceVersion"] = old["metadata"]["resourceVersion"].clone();
         if new == old {

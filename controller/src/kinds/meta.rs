@@ -13,6 +13,7 @@ use crate::kinds::wire;
 #[derive(Debug, Clone, Default, PartialEq, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Meta {
+    #[serde(deserialize_with = "wire::or_default")]
     pub namespace: Box<str>,
     pub name: Box<str>,
     pub uid: Box<str>,

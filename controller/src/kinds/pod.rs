@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use crate::kinds::kind::{IndexKey, IndexKeys, Kind};
 use crate::kinds::meta::Meta;
+use crate::kinds::node::Taint;
 use crate::kinds::pairs::Pairs;
 use crate::kinds::requests::{Amounts, ResourceList};
 use crate::kinds::resource::Resource;
@@ -107,6 +108,19 @@ pub struct Toleration {
     #[serde(deserialize_with = "wire::or_default")]
     pub effect: Box<str>,
     pub toleration_seconds: Option<i64>,
+}
+
+impl Toleration {
+    /// Without a key or an effect, a toleration is for all of them.
+    pub fn tolerates(&self, taint: &Taint) -> bool {
+        if !self.effect.is_empty() && self.effect != taint.effect || !self.key.is_empty() && self.key != taint.key {
+            return false;
+        }
+        match &*self.operator {
+            "" | "Equal" => self.value == taint.value,
+            operator => operator == "Exists",
+        }
+    }
 }
 
 /// Terms of which one must hold.
@@ -392,6 +406,26 @@ mod tests {
         assert!(pod.is_available(0, at(100)));
         assert!(!pod.is_available(10, at(109)));
         assert!(pod.is_available(10, at(110)));
+    }
+
+    #[test]
+    fn tolerations_match_by_key_value_and_effect() {
+        let taint =
+            |value: &str| Taint { key: "k".into(), value: value.into(), effect: "NoSchedule".into(), time_added: None };
+        let toleration = |key: &str, operator: &str, value: &str, effect: &str| Toleration {
+            key: key.into(),
+            operator: operator.into(),
+            value: value.into(),
+            effect: effect.into(),
+            toleration_seconds: None,
+        };
+        assert!(toleration("k", "Equal", "v", "NoSchedule").tolerates(&taint("v")));
+        assert!(toleration("k", "", "v", "").tolerates(&taint("v")));
+        assert!(!toleration("k", "Equal", "w", "").tolerates(&taint("v")));
+        assert!(toleration("k", "Exists", "", "").tolerates(&taint("v")));
+        assert!(toleration("", "Exists", "", "").tolerates(&taint("v")));
+        assert!(!toleration("k", "Exists", "", "NoExecute").tolerates(&taint("v")));
+        assert!(!toleration("l", "Exists", "", "").tolerates(&taint("v")));
     }
 
     #[test]
