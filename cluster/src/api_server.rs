@@ -2,6 +2,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use apiserver::context::User;
@@ -9,7 +10,10 @@ use apiserver::http::listener;
 use apiserver::http::server::Server;
 use apiserver::http::tls::{Tls, TlsFiles};
 use apiserver::registry::Registry;
-use apiserver::storage::Storage;
+use apiserver::registry::layout::KindLayout;
+use apiserver::registry::options::Options as RegistryOptions;
+use apiserver::storage::limits::Limits;
+use apiserver::storage::{self, Storage};
 use kube::Client;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
@@ -116,7 +120,13 @@ impl ApiServer {
 }
 
 async fn open_registry(options: &Options, tasks: &Tasks) -> Result<Registry> {
-    let _ = (options, tasks);
-    let _: Option<Storage> = None;
-    anyhow::bail!("not yet")
+    let engine = storage::engine(&options.store, &options.data_dir.store()).with_context(|| {
+        let names: Vec<&str> = storage::ENGINES.iter().map(|(name, _)| *name).collect();
+        format!("there is no store called {:?}: choose one of {}", options.store, names.join(", "))
+    })?;
+    let storage = Storage::open(engine, Arc::new(KindLayout), options.clock.clone(), tasks, Limits::default()).await?;
+    let options = RegistryOptions::new(options.clock.clone(), tasks.clone());
+    let registry = Registry::new(storage, options).context("read the store")?;
+    registry.bootstrap().await.context("create the namespaces that every cluster has")?;
+    Ok(registry)
 }
