@@ -1,1 +1,24 @@
-fn main() {}
+//! The program `skiff`: a whole cluster, each of its parts, and a client for any Kubernetes.
+
+use std::process::ExitCode;
+
+mod commands;
+mod connection;
+mod discovery;
+mod error;
+mod manifests;
+mod merge;
+mod object;
+mod output;
+mod request;
+mod screen;
+mod session;
+mod targets;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    // PLACE: `nodeagent::entry()` goes here, first of all: this binary also runs as a container's init process.
+    commands::run()
+}
