@@ -11,7 +11,7 @@ use crate::connection::{Connection, parse_duration};
 use crate::discovery::{Discovery, Resource};
 use crate::error::CliError;
 use crate::object;
-use crate::output::describe::selector_text;
+use crate::output::describe::page::selector_text;
 use crate::output::table::label_text;
 use crate::request::Call;
 use crate::session::Session;

@@ -77,7 +77,7 @@ impl Template {
         Self::parse(&format!("{{{dotted}}}"))
     }
 
-    pub fn as_json(mut self) -> Self {
+    pub fn printed_as_json(mut self) -> Self {
         self.as_json = true;
         self
     }

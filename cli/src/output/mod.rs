@@ -45,7 +45,9 @@ impl std::str::FromStr for Format {
             "json" => Ok(Self::Json),
             "name" => Ok(Self::Name),
             "jsonpath" => jsonpath::Template::parse(rest).map(Self::JsonPath),
-            "jsonpath-as-json" => jsonpath::Template::parse(rest).map(jsonpath::Template::as_json).map(Self::JsonPath),
+            "jsonpath-as-json" => {
+                jsonpath::Template::parse(rest).map(jsonpath::Template::printed_as_json).map(Self::JsonPath)
+            }
             "jsonpath-file" => jsonpath::Template::parse(file()?.trim_end_matches('\n')).map(Self::JsonPath),
             "custom-columns" => custom_columns::Columns::parse(rest).map(Self::CustomColumns),
             "custom-columns-file" => custom_columns::Columns::parse_file(&file()?).map(Self::CustomColumns),

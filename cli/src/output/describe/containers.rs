@@ -225,14 +225,11 @@ fn write_variable(page: &mut Page, variable: &Value, container: &Value, pod: Opt
     }
 }
 
-/// A field of the pod that the downward API knows.
-fn field_of(pod: &Value, path: &str) -> String {
-    if let Some((map, key)) = path.strip_suffix("']").and_then(|path| path.split_once("['")) {
-        return object::at(pod, map)[key].as_str().unwrap_or_default().to_owned();
-    }
-    match object::at(pod, path) {
-        Value::Null => String::new(),
-        value => plain(value),
+/// The fields that kubectl resolves; of all others only the path is shown.
+fn field_of<'a>(pod: &'a Value, path: &str) -> &'a str {
+    match path {
+        "metadata.name" | "metadata.namespace" => object::text(pod, path),
+        _ => "",
     }
 }
 
