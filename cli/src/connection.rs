@@ -100,6 +100,7 @@ impl Connection {
             namespace: self.namespace.unwrap_or(default_namespace),
             request_timeout: self.request_timeout.filter(|timeout| !timeout.is_zero()),
             screen,
+            clock: lifecycle::clock::Clock::system(),
         })
     }
 

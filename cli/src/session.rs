@@ -9,6 +9,7 @@ use http_body_util::BodyExt;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::Client;
 use kube::client::Body;
+use lifecycle::clock::Clock;
 use serde_json::Value;
 
 use crate::error::CliError;
@@ -24,6 +25,7 @@ pub struct Session {
     pub namespace_given: bool,
     pub request_timeout: Option<Duration>,
     pub screen: Screen,
+    pub clock: Clock,
 }
 
 impl Session {

@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use futures::future::join_all;
-use jiff::Timestamp;
 use serde_json::Value;
 
 use crate::commands::command::{Command, with_session};
@@ -110,7 +109,7 @@ impl Describe {
         needs.retain(|need| self.show_events || !need.name.starts_with("events"));
         let answers = join_all(needs.iter().map(|need| read(session, need))).await;
         let answers: BTreeMap<_, _> = needs.iter().map(|need| need.name).zip(answers).collect();
-        describe::describe(object, &Related { answers, now: Timestamp::now() })
+        describe::describe(object, &Related { answers, now: session.clock.now() })
     }
 }
 

@@ -147,7 +147,7 @@ impl Get {
                 last = Some(&target.resource);
             }
             for table in &tables {
-                printer.add(table, "ADDED");
+                printer.add(table, "ADDED", session.clock.now());
             }
         }
         printed |= self.print_block(session, &mut printer, printed)?;
@@ -254,7 +254,7 @@ struct Shown<'a> {
 impl Shown<'_> {
     fn list(&mut self, page: &Value) -> Result<(), CliError> {
         if self.get.output.format.is_table() {
-            self.printer.add(page, "ADDED");
+            self.printer.add(page, "ADDED", self.session.clock.now());
             self.session.screen.print(&self.printer.take())?;
             return self.session.screen.flush();
         }
@@ -274,7 +274,7 @@ impl Shown<'_> {
     fn event(&mut self, event: &str, object: Value) -> Result<(), CliError> {
         let screen = &self.session.screen;
         if self.get.output.format.is_table() {
-            self.printer.add(&object, event);
+            self.printer.add(&object, event, self.session.clock.now());
             screen.print(&self.printer.take())?;
         } else {
             let mut object = self.get.output.cleaned(object);

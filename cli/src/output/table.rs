@@ -41,12 +41,13 @@ impl Printer {
     }
 
     /// Takes in what a server sent when it was asked for a table, with what happened if it comes from a watch.
-    pub fn add(&mut self, answer: &Value, event: &str) {
+    /// The time is for a server that makes no tables.
+    pub fn add(&mut self, answer: &Value, event: &str, now: Timestamp) {
         let made;
         let table = if object::kind(answer) == "Table" {
             answer
         } else {
-            made = table_of(answer, Timestamp::now());
+            made = table_of(answer, now);
             &made
         };
         if let Some(definitions) = table["columnDefinitions"].as_array().filter(|definitions| !definitions.is_empty()) {
@@ -181,6 +182,8 @@ fn table_of(answer: &Value, now: Timestamp) -> Value {
 mod tests {
     use super::*;
 
+    const NOW: Timestamp = Timestamp::UNIX_EPOCH;
+
     fn pods() -> Value {
         json!({
             "kind": "Table",
@@ -200,7 +203,7 @@ mod tests {
 
     fn print(options: Options) -> String {
         let mut printer = Printer::new(options);
-        printer.add(&pods(), "ADDED");
+        printer.add(&pods(), "ADDED", NOW);
         printer.take()
     }
 
@@ -235,11 +238,11 @@ b           pod/a-longer-name   0/1     12         <nil>        <none>   <none>
     #[test]
     fn rows_that_come_later_keep_to_the_columns() {
         let mut printer = Printer::new(Options { with_event: true, ..Options::default() });
-        printer.add(&pods(), "ADDED");
+        printer.add(&pods(), "ADDED", NOW);
         printer.take();
         let row =
             json!({"kind": "Table", "columnDefinitions": null, "rows": [{"cells": ["b", "1/1", 1, ""], "object": {}}]});
-        printer.add(&row, "MODIFIED");
+        printer.add(&row, "MODIFIED", NOW);
         assert_eq!(printer.take(), "MODIFIED   b               1/1     1\n");
     }
 
@@ -247,7 +250,7 @@ b           pod/a-longer-name   0/1     12         <nil>        <none>   <none>
     fn no_headers_and_no_rows_print_nothing() {
         assert!(print(Options { no_headers: true, ..Options::default() }).starts_with("web-1"));
         let mut printer = Printer::default();
-        printer.add(&json!({"kind": "Table", "columnDefinitions": [{"name": "Name"}], "rows": []}), "");
+        printer.add(&json!({"kind": "Table", "columnDefinitions": [{"name": "Name"}], "rows": []}), "", NOW);
         assert_eq!(printer.take(), "");
     }
 
@@ -255,8 +258,8 @@ b           pod/a-longer-name   0/1     12         <nil>        <none>   <none>
     fn a_server_without_tables_gets_names_and_ages() {
         let list = json!({"kind": "PodList", "items": [{"metadata": {"name": "a", "creationTimestamp": "1970-01-01T00:00:00Z"}}]});
         let mut printer = Printer::default();
-        printer.add(&table_of(&list, Timestamp::from_second(5).unwrap()), "");
-        printer.add(&json!({"kind": "Pod", "metadata": {"name": "b"}}), "");
+        printer.add(&table_of(&list, Timestamp::from_second(5).unwrap()), "", NOW);
+        printer.add(&json!({"kind": "Pod", "metadata": {"name": "b"}}), "", NOW);
         let text = printer.take();
         assert!(text.ends_with("b      <unknown>\n"), "{text}");
     }
