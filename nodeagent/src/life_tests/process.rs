@@ -188,3 +188,53 @@ async fn the_way_back_leads_to_logs_and_pods() {
     setup.api.delete_pod("talker", 1, setup.clock.now());
     setup.eventually("the pod is gone", "talker", Value::is_null).await;
 }
+
+#[tokio::test]
+async fn probes_decide_when_a_container_is_started_ready_and_dead() {
+    let setup = Setup::new(RuntimeKind::Process);
+    setup.start().await;
+    let file = |name: &str| setup.folder.path().join(name).display().to_string();
+    let test = |name: &str| json!({ "exec": { "command": ["test", "-e", file(name)] }, "periodSeconds": 1, "failureThreshold": 1 });
+    let mut spec = shell("sleep 1000");
+    spec["containers"][0]["startupProbe"] = test("up");
+    spec["containers"][0]["startupProbe"]["failureThreshold"] = json!(100);
+    spec["containers"][0]["readinessProbe"] = test("ready");
+    spec["containers"][0]["livenessProbe"] = test("alive");
+    setup.api.create_pod("web", "node-1", spec);
+    let started = |pod: &Value| container(pod)["state"]["running"].is_object();
+    let pod = setup.eventually("it runs", "web", started).await;
+    assert_eq!((&container(&pod)["started"], &container(&pod)["ready"]), (&json!(false), &json!(false)));
+    for name in ["alive", "up"] {
+        std::fs::write(file(name), "").unwrap();
+    }
+    let pod = setup.eventually("it is up", "web", |pod| container(pod)["started"] == true).await;
+    assert_eq!(container(&pod)["ready"], false);
+    std::fs::write(file("ready"), "").unwrap();
+    setup.eventually("it is ready", "web", is_running).await;
+    std::fs::remove_file(file("ready")).unwrap();
+    setup.eventually("it is not ready", "web", |pod| container(pod)["ready"] == false).await;
+    std::fs::remove_file(file("alive")).unwrap();
+    let pod = setup.eventually("it is restarted", "web", |pod| container(pod)["restartCount"] == 1).await;
+    assert_eq!(container(&pod)["lastState"]["terminated"]["exitCode"], 143);
+    setup.api.delete_pod("web", 1, setup.clock.now());
+    setup.eventually("the pod is gone", "web", Value::is_null).await;
+}
+
+#[tokio::test]
+async fn hooks_run_after_the_start_and_before_the_stop() {
+    let setup = Setup::new(RuntimeKind::Process);
+    setup.start().await;
+    let mark = |name: &str| {
+        let file = setup.folder.path().join(name).display().to_string();
+        json!({ "exec": { "command": ["sh", "-c", format!("sleep 0.1; echo $POD_NAME > {file}")] } })
+    };
+    let mut spec = shell("sleep 1000");
+    spec["containers"][0]["lifecycle"] = json!({ "postStart": mark("began"), "preStop": mark("ended") });
+    setup.api.create_pod("web", "node-1", spec);
+    setup.eventually("the pod runs", "web", is_running).await;
+    let read = |name: &str| std::fs::read_to_string(setup.folder.path().join(name)).unwrap_or_default();
+    assert_eq!((read("began").as_str(), read("ended").as_str()), ("web\n", ""));
+    setup.api.delete_pod("web", 5, setup.clock.now());
+    setup.eventually("the pod is gone", "web", Value::is_null).await;
+    assert_eq!(read("ended"), "web\n");
+}

@@ -20,7 +20,14 @@ pub fn resume(pod: &Pod, found: &[Found], now: Timestamp) -> PodState {
         .iter()
         .map(|(_, _, container)| {
             let newest = found.iter().filter(|found| found.container == container.name).max_by_key(|f| f.attempt);
-            resume_container(status_of(pod, &container.name), newest, now)
+            let mut own = resume_container(status_of(pod, &container.name), newest, now);
+            // The end of a hook after the start may have been missed.
+            if let Some(running) = own.running_mut()
+                && container.startup_probe.is_none()
+            {
+                running.is_up(container);
+            }
+            own
         })
         .collect();
     if state.was_over && state.any_running() {
@@ -142,5 +149,81 @@ fn lost(running: &Running, now: Timestamp) -> Past {
             started_at: running.started_at,
             finished_at: now,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::{Value, json};
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    fn pod(state: Value) -> Pod {
+        let status = json!({ "name": "c", "image": "i", "imageID": "i", "ready": true, "started": true,
+            "restartCount": 3, "containerID": "process://old", "state": state });
+        serde_json::from_value(json!({
+            "metadata": { "uid": "u" },
+            "spec": { "containers": [{ "name": "c", "image": "i" }] },
+            "status": { "podIP": "127.64.1.7", "containerStatuses": [status] }
+        }))
+        .unwrap()
+    }
+
+    fn found(id: &str, attempt: u32, state: FoundState) -> Found {
+        let text = || "i".to_owned();
+        Found { container: "c".to_owned(), id: id.to_owned(), attempt, image: text(), image_id: text(), state }
+    }
+
+    fn ended(code: i32) -> Ended {
+        let text = String::new();
+        Ended { code, signal: None, reason: text.clone(), message: text, started_at: at(1), finished_at: at(2) }
+    }
+
+    #[test]
+    fn a_container_that_still_runs_goes_on_as_it_was_seen() {
+        let pod = pod(json!({ "running": { "startedAt": "1970-01-01T00:00:05Z" } }));
+        let state = resume(&pod, &[found("old", 3, FoundState::Running { started_at: at(5) })], at(9));
+        let running = state.containers[0].running().unwrap();
+        assert!(running.is_ready && running.is_started && state.containers[0].restarts == 3);
+        assert_eq!(state.address, Some("127.64.1.7".parse().unwrap()));
+    }
+
+    #[test]
+    fn a_container_that_nobody_finds_has_ended() {
+        let pod = pod(json!({ "running": { "startedAt": "1970-01-01T00:00:05Z" } }));
+        let state = resume(&pod, &[], at(9));
+        let past = state.containers[0].ended().unwrap();
+        assert_eq!((past.ended.code, past.ended.reason.as_str()), (137, "ContainerStatusUnknown"));
+        assert_eq!((past.ended.started_at, past.ended.finished_at), (at(5), at(9)));
+    }
+
+    #[test]
+    fn the_newest_run_counts_and_the_one_before_it_is_remembered() {
+        let pod = pod(json!({ "terminated": { "exitCode": 7, "containerID": "process://old" } }));
+        let runs = [found("old", 3, FoundState::Ended(ended(7))), found("new", 4, FoundState::Ended(ended(8)))];
+        let state = resume(&pod, &runs, at(9));
+        let own = &state.containers[0];
+        assert_eq!((own.restarts, own.ended().unwrap().ended.code), (4, 8));
+        assert_eq!(own.last.as_ref().unwrap().ended.code, 7);
+    }
+
+    #[test]
+    fn a_wait_after_an_end_goes_on_as_that_end() {
+        let mut pod = pod(json!({ "waiting": { "reason": "CrashLoopBackOff" } }));
+        let statuses = pod.status.as_mut().unwrap().container_statuses.as_mut().unwrap();
+        let last = json!({ "terminated": { "exitCode": 2, "finishedAt": "1970-01-01T00:00:08Z" } });
+        statuses[0].last_state = Some(serde_json::from_value(last).unwrap());
+        let state = resume(&pod, &[], at(9));
+        assert_eq!(state.containers[0].ended().unwrap().ended.code, 2);
+    }
+
+    #[test]
+    fn a_pod_that_was_over_stays_so() {
+        let mut pod = pod(json!({ "terminated": { "exitCode": 0 } }));
+        pod.status.as_mut().unwrap().phase = Some("Succeeded".to_owned());
+        assert!(resume(&pod, &[], at(9)).was_over);
     }
 }

@@ -177,8 +177,22 @@ impl<'a> Roster<'a> {
         self.0.get(index).copied()
     }
 
+    pub fn named(&self, name: &str) -> Option<(usize, (Role, &'a Container))> {
+        let index = self.position(name)?;
+        Some((index, self.get(index)?))
+    }
+
     pub fn position(&self, name: &str) -> Option<usize> {
         self.0.iter().position(|(_, container)| container.name == name)
+    }
+}
+
+impl Running {
+    /// Takes note that the container is up as far as its hook and its startup probe go.
+    pub fn is_up(&mut self, container: &Container) {
+        self.is_started = true;
+        // Without a probe that says otherwise it is ready then.
+        self.is_ready |= container.readiness_probe.is_none();
     }
 }
 

@@ -14,7 +14,7 @@ use crate::pods::restart;
 use crate::pods::state::{Blocked, ContainerState, Failed, Past, Phase, Role, Roster, Running, Stage, Stopping};
 use crate::pods::status::full_name;
 use crate::pods::worker::Worker;
-use crate::pods::{config, environment};
+use crate::pods::{config, environment, hooks};
 use crate::references::Sources;
 use crate::references::fields::Fields;
 use crate::runtime::interface::{ContainerConfig, Ended, ImageProblem, Started, StopSignal};
@@ -149,17 +149,26 @@ impl Worker {
             debug!(container = name, warning, "container started with less than it asked for");
             self.context.tell(pod, Some(part), Kind::Warning, "FailedMount", warning);
         }
-        self.state.containers[index].begin(Running {
+        let is_real = self.context.runtime.is_real();
+        let in_post_start = is_real && hooks::post_start(part.1).is_some();
+        let mut running = Running {
             id: started.id,
             image,
             image_id: started.image_id,
             started_at: started.started_at,
-            is_started: true,
-            is_ready: true,
-            in_post_start: false,
+            is_started: false,
+            is_ready: !is_real,
+            in_post_start,
             unwanted: None,
             stopping: None,
-        });
+        };
+        if !is_real || (!in_post_start && part.1.startup_probe.is_none()) {
+            running.is_up(part.1);
+        }
+        self.state.containers[index].begin(running);
+        if in_post_start {
+            self.begin_post_start(pod, index);
+        }
     }
 
     fn note_failed_start(&mut self, pod: &Pod, index: usize, part: (Role, &Container), image: String, error: &str) {
@@ -217,10 +226,13 @@ impl Worker {
     async fn stop(&mut self, pod: &Pod, index: usize, kill_at: jiff::Timestamp, message: String) {
         let part = Roster::of(pod).get(index);
         self.context.tell(pod, part, Kind::Normal, "Killing", message);
+        let stage = if self.begin_pre_stop(pod, index, kill_at) { Stage::Hook } else { Stage::Hooked };
         if let Some(running) = self.state.containers[index].running_mut() {
-            running.stopping = Some(Stopping { kill_at, stage: Stage::Hooked });
+            running.stopping = Some(Stopping { kill_at, stage });
         }
-        self.signal(index, StopSignal::Terminate, Stage::Signalled).await;
+        if stage == Stage::Hooked {
+            self.signal(index, StopSignal::Terminate, Stage::Signalled).await;
+        }
     }
 
     async fn signal(&mut self, index: usize, signal: StopSignal, stage: Stage) {

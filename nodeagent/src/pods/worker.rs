@@ -15,6 +15,7 @@ use crate::pods::directory::Resident;
 use crate::pods::folders::PodFolder;
 use crate::pods::mailbox::{Mailbox, Outcome, Verdict};
 use crate::pods::plan::{self, Step};
+use crate::pods::probes::Prober;
 use crate::pods::resume;
 use crate::pods::state::{Cause, Ending, Phase, PodState, Readiness, Role, Roster, Stage, Unwanted};
 use crate::pods::status::full_name;
@@ -36,6 +37,7 @@ pub struct Worker {
     pub(super) missing: BTreeSet<Reference>,
     pub(super) followed: BTreeSet<Reference>,
     pub(super) share: PodShare,
+    pub(super) probers: Vec<Prober>,
     /// When to look again though nothing happened.
     pub(super) wake: Option<Timestamp>,
     /// Waits after writes that failed.
@@ -65,6 +67,7 @@ impl Worker {
             missing: BTreeSet::new(),
             followed: BTreeSet::new(),
             share,
+            probers: Vec::new(),
             wake: None,
             backoff: None,
         };
@@ -111,6 +114,7 @@ impl Worker {
         self.observe_ending(&pod, is_stopping);
         let is_finished = self.carry_on(&pod).await;
         self.follow(&pod);
+        self.run_probes(&pod);
         self.measure(&pod);
         let is_reported = self.report(&pod).await;
         self.mailbox.show(self.object.clone());
@@ -175,11 +179,11 @@ impl Worker {
                 }
             }
             Outcome::Probed { container, id, verdict } => {
-                let index = roster.position(&container);
-                let Some(own) = index.and_then(|index| self.state.containers.get_mut(index)) else { return };
+                let Some((index, (_, container))) = roster.named(&container) else { return };
+                let Some(own) = self.state.containers.get_mut(index) else { return };
                 let Some(running) = own.running_mut().filter(|running| running.id == id) else { return };
                 match verdict {
-                    Verdict::Started => running.is_started = true,
+                    Verdict::Started => running.is_up(container),
                     Verdict::Ready => running.is_ready = true,
                     Verdict::Unready => running.is_ready = false,
                     Verdict::Dead { message, grace_seconds } => {
@@ -214,14 +218,19 @@ impl Worker {
         let (Outcome::PostStartDone { container, id, .. } | Outcome::PreStopDone { container, id }) = &outcome else {
             return;
         };
-        let index = roster.position(container);
-        let Some(own) = index.and_then(|index| self.state.containers.get_mut(index)) else { return };
+        let Some((index, (_, container))) = roster.named(container) else { return };
+        let Some(own) = self.state.containers.get_mut(index) else { return };
         let Some(running) = own.running_mut().filter(|running| running.id == *id) else { return };
         match outcome {
             Outcome::PostStartDone { problem: Some(problem), .. } => {
                 running.unwanted = Some(Unwanted { message: problem, grace_seconds: None });
             }
-            Outcome::PostStartDone { problem: None, .. } => running.in_post_start = false,
+            Outcome::PostStartDone { problem: None, .. } => {
+                running.in_post_start = false;
+                if container.startup_probe.is_none() {
+                    running.is_up(container);
+                }
+            }
             _ => {
                 if let Some(stopping) = running.stopping.as_mut().filter(|stopping| stopping.stage == Stage::Hook) {
                     stopping.stage = Stage::Hooked;

@@ -25,6 +25,7 @@ use k8s_openapi::api::core::v1::ContainerStatus;
 use lifecycle::clock::Clock;
 use lifecycle::tasks::Tasks;
 use tokio::io::AsyncReadExt;
+use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::runtime::Setting;
@@ -68,6 +69,8 @@ struct Handle {
     folder: Folder,
     /// None if it ended before it could be held.
     main: Option<PidFd>,
+    /// Cancelled when the container has ended: commands inside it end with it.
+    ended: CancellationToken,
 }
 
 /// What is needed to report the end of a container.
@@ -104,7 +107,9 @@ impl Process {
 
     /// Holds the container, and reports its end when it comes.
     fn watch(&self, shim: PidFd, watched: Watched) {
-        let handle = Handle { folder: watched.folder.clone(), main: PidFd::of(&watched.record.main).ok() };
+        let ended = CancellationToken::new();
+        let main = PidFd::of(&watched.record.main).ok();
+        let handle = Handle { folder: watched.folder.clone(), main, ended: ended.clone() };
         let id = watched.launch.id.clone();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::new(handle));
         let running = Arc::clone(&self.running);
@@ -115,6 +120,7 @@ impl Process {
                 return;
             }
             running.lock().unwrap_or_else(PoisonError::into_inner).remove(&id);
+            ended.cancel();
             let reported = tokio::task::spawn_blocking(move || watched.report(&clock)).await;
             if let Err(error) = reported {
                 warn!(id, %error, "end of a container not reported");
@@ -266,12 +272,19 @@ impl Runtime for Process {
             let _ = tokio::join!(output.read_to_end(&mut text), errors.read_to_end(&mut error_text));
             child.wait().await
         };
-        let status = tokio::time::timeout(limit, work).await;
+        let status = tokio::select! {
+            status = work => Ok(status),
+            () = tokio::time::sleep(limit) => Err(format!("command timed out after {limit:?}")),
+            () = handle.ended.cancelled() => Err("the container ended before the command".to_owned()),
+        };
         drop(input);
-        let Ok(status) = status else {
-            // With its input closed the small process ends the command, and then itself.
-            let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
-            anyhow::bail!("command timed out after {limit:?}");
+        let status = match status {
+            Ok(status) => status,
+            Err(problem) => {
+                // With its input closed the small process ends the command, and then itself.
+                let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
+                anyhow::bail!(problem);
+            }
         };
         let code = status.context("wait for the command")?.code().unwrap_or(-1);
         text.extend_from_slice(&error_text);
