@@ -19,11 +19,15 @@ pub mod layout;
 pub mod limits;
 mod log;
 pub mod memory;
+#[cfg(test)]
+mod model;
 pub mod object;
 mod published;
 pub mod sled;
 pub mod snapshot;
 mod store;
+#[cfg(test)]
+mod tests;
 pub mod watch;
 mod whole_file;
 mod writer;
