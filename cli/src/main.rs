@@ -19,6 +19,6 @@ mod targets;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    // PLACE: `nodeagent::entry()` goes here, first of all: this binary also runs as a container's init process.
+    nodeagent::entry();
     commands::run()
 }

@@ -9,12 +9,15 @@ use crate::commands::command::{Entry, entry};
 use crate::connection::Connection;
 use crate::error::CliError;
 
+mod agent;
 mod annotate;
 mod api_resources;
+mod apiserver;
 mod apply;
 mod arguments;
 mod command;
 mod completion;
+mod controller;
 mod create;
 mod delete;
 mod describe;
@@ -23,11 +26,14 @@ mod label;
 mod logs;
 mod patch;
 mod scale;
+mod serving;
+mod up;
 mod version;
 mod wait;
 
 /// In the order in which the help shows them.
 const COMMANDS: &[Entry] = &[
+    entry::<up::Up>(),
     entry::<get::Get>(),
     entry::<describe::Describe>(),
     entry::<apply::Apply>(),
@@ -41,6 +47,9 @@ const COMMANDS: &[Entry] = &[
     entry::<wait::Wait>(),
     entry::<api_resources::ApiResources>(),
     entry::<version::Version>(),
+    entry::<apiserver::ApiServerCommand>(),
+    entry::<controller::ControllerCommand>(),
+    entry::<agent::AgentCommand>(),
     entry::<completion::Completion>(),
 ];
 
