@@ -13,9 +13,9 @@ use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, json};
 use sha2::{Digest, Sha512};
 
-use crate::http::content::accept::{Accepted, Encoding, Form};
+use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
 use crate::http::query::Query;
-use crate::http::reply::failure::no_such_path;
+use crate::http::reply::failure::{failure, no_such_path};
 use crate::http::reply::object;
 use crate::http::version;
 use crate::kinds::erased::KindRef;
@@ -76,6 +76,10 @@ impl OpenApi {
     pub fn document(&self, path: &str, headers: &HeaderMap, query: &Query<'_>) -> Response {
         let path = path.trim_matches('/');
         let Some(version) = self.versions.iter().find(|version| version.path == path) else { return no_such_path() };
+        // The binary form comes with the other binary forms; whoever takes nothing else is told so.
+        if let Err(refusal) = accept::negotiate(headers, None, Offer::Plain) {
+            return failure(&refusal);
+        }
         let given = query.get("hash").unwrap_or_default();
         if !given.is_empty() && given != version.hash {
             return moved(&format!("/openapi/v3/{}?hash={}", version.path, version.hash));
