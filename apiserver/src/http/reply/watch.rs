@@ -8,7 +8,6 @@ use api::failure::Failure;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
-use futures::FutureExt;
 use futures::stream;
 use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::Sleep;
@@ -82,12 +81,10 @@ impl Watching {
         };
         let mut frame = Vec::with_capacity(4096);
         self.write(first, &mut frame);
-        while frame.len() < FRAME && !self.is_over {
-            match self.events.next().now_or_never() {
-                Some(Some(item)) => self.write(item, &mut frame),
-                Some(None) => self.is_over = true,
-                None => break,
-            }
+        while frame.len() < FRAME
+            && let Some(event) = self.events.try_next()
+        {
+            self.write(Ok(event), &mut frame);
         }
         Some(frame.into())
     }

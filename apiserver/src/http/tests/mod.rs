@@ -2,4 +2,6 @@
 
 mod fixtures;
 mod guards;
+mod objects;
 mod tls;
+mod watches;
