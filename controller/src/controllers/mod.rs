@@ -3,7 +3,11 @@
 mod deployment;
 mod endpoint_slice;
 mod endpoints;
+mod load_balancer;
+mod pod_gc;
 mod replica_set;
+mod root_ca;
+mod service_account;
 
 use crate::context::Context;
 use crate::scheduler;
@@ -18,6 +22,10 @@ pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "deployment", start: deployment::start },
     Controller { name: "endpoint_slice", start: endpoint_slice::start },
     Controller { name: "endpoint", start: endpoints::start },
+    Controller { name: "load_balancer", start: load_balancer::start },
+    Controller { name: "pod_gc", start: pod_gc::start },
     Controller { name: "replicaset", start: replica_set::start },
+    Controller { name: "root_ca", start: root_ca::start },
     Controller { name: "scheduler", start: scheduler::start },
+    Controller { name: "serviceaccount", start: service_account::start },
 ];

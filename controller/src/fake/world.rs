@@ -24,10 +24,20 @@ impl World {
     pub async fn start_with(change: impl FnOnce(&mut Options)) -> Self {
         let (fake, tasks) = (Fake::new(), Tasks::new());
         let mut options = Options::new("CA", Clock::tokio());
+        // Nodes here do not speak, unless a test says otherwise.
+        options.node_grace = Duration::from_secs(365 * 86_400);
         change(&mut options);
         let manager = Manager::start(fake.client(), options, &tasks, &Metrics::new());
         manager.synced().await;
         Self { fake }
+    }
+
+    /// A node with enough of everything.
+    pub fn create_node(&self, name: &str) {
+        let amounts = json!({"cpu": "64", "memory": "64Gi", "pods": "1000"});
+        let conditions = json!([{"type": "Ready", "status": "True"}]);
+        let status = json!({"allocatable": amounts, "conditions": conditions});
+        self.create("/api/v1/nodes", json!({"kind": "Node", "metadata": {"name": name}, "status": status}));
     }
 
     pub fn create(&self, path: &str, object: Value) -> Value {

@@ -4,11 +4,14 @@
 
 pub mod bare;
 pub mod condition;
+pub mod config_map;
 pub mod deployment;
 pub mod endpoint_slice;
 pub mod endpoints;
 pub mod kind;
+pub mod lease;
 pub mod meta;
+pub mod namespace;
 pub mod node;
 pub mod pairs;
 pub mod pod;
@@ -16,5 +19,6 @@ pub mod replica_set;
 pub mod requests;
 pub mod resource;
 pub mod service;
+pub mod service_account;
 pub mod template;
 pub mod wire;

@@ -307,6 +307,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deployment_rolls_out_updates_and_rolls_back() {
         let world = World::start().await;
+        world.create_node("n");
         world.create(DEPLOYMENTS, deployment(4, "one"));
         roll(&world, 1, 4).await;
         set_image(&world, "two");
@@ -332,6 +333,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deployment_is_scaled() {
         let world = World::start().await;
+        world.create_node("n");
         world.create(DEPLOYMENTS, deployment(2, "one"));
         roll(&world, 1, 2).await;
         world.patch(&format!("{DEPLOYMENTS}/web"), json!({"spec": {"replicas": 5}}));
@@ -348,6 +350,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deployment_that_recreates_never_runs_two_versions() {
         let world = World::start().await;
+        world.create_node("n");
         let mut object = deployment(3, "one");
         object["spec"]["strategy"] = json!({"type": "Recreate"});
         world.create(DEPLOYMENTS, object);
@@ -367,6 +370,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_deployment_without_progress_says_so() {
         let world = World::start().await;
+        world.create_node("n");
         world.create(DEPLOYMENTS, deployment(1, "one"));
         world
             .eventually("timed out", |world| {
@@ -379,6 +383,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_that_is_taken_costs_a_collision() {
         let world = World::start().await;
+        world.create_node("n");
         world.create(DEPLOYMENTS, deployment(1, "one"));
         world.eventually("a set", |world| world.list(SETS).len() == 1).await;
         let name = world.list(SETS)[0]["metadata"]["name"].as_str().unwrap().to_owned();

@@ -26,7 +26,7 @@ fn pod(name: &str, ip: &str, ready: &str) -> Value {
 
 async fn world() -> World {
     let world = World::start().await;
-    world.create("/api/v1/nodes", json!({"kind": "Node", "metadata": {"name": "n"}}));
+    world.create_node("n");
     world
 }
 

@@ -232,6 +232,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn endpoints_follow_pods_and_go_with_the_service() {
         let world = World::start().await;
+        world.create_node("n");
         world.create(SERVICES, service());
         world.eventually("empty endpoints", |world| world.get(&format!("{ENDPOINTS}/web")).is_some()).await;
         world.create(PODS, pod("a", "127.64.1.1", "True"));
@@ -256,6 +257,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn endpoints_that_are_deleted_come_back() {
         let world = World::start().await;
+        world.create_node("n");
         world.create(SERVICES, service());
         world.create(PODS, pod("a", "127.64.1.1", "True"));
         world.eventually("a", |world| addresses(world) == ["127.64.1.1"]).await;

@@ -319,6 +319,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_ready_pod_becomes_available_with_time() {
         let world = World::start().await;
+        world.create_node("n");
         let mut patient = set("web", 1);
         patient["spec"]["minReadySeconds"] = json!(30);
         world.create(SETS, patient);
