@@ -97,12 +97,13 @@ impl Registry {
         if let Some(existing) = self.storage.snapshot().get(&key) {
             return Ok(Created::Taken(existing.clone()));
         }
+        let reservation = self.reserve(kind, draft, None)?;
         let bytes = Self::encode(kind, draft)?;
         if context.dry_run {
             return Self::dry(key, None, bytes).map(Created::Done);
         }
         let write = Write::create(key, bytes).volatile(kind.facts().flags.volatile);
-        match self.commit(write).await? {
+        match self.commit_reserved(write, reservation).await? {
             Outcome::Done(event) => Ok(Created::Done(event.object.clone())),
             Outcome::Raced(Some(existing)) => Ok(Created::Taken(existing)),
             Outcome::Raced(None) => Err(Failure::modified(kind.facts().resource(), name)),

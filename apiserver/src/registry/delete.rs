@@ -75,7 +75,7 @@ impl Registry {
                     let write = Write::update(current.key.clone(), current.revision, bytes);
                     self.commit(write.volatile(draft.is_volatile_update(&*old))).await?
                 }
-                None => self.remove(kind, &current, &*old).await?,
+                None => self.remove(&current, &*old).await?,
             };
             if let Outcome::Done(event) = outcome {
                 return answer(kind, event.object.clone(), pending);
@@ -85,10 +85,13 @@ impl Registry {
     }
 
     /// Takes an object out of the store, if it is still the same.
-    pub(super) async fn remove(&self, kind: KindRef, current: &Object, old: &dyn Draft) -> Result<Outcome, Failure> {
-        let _ = (kind, old);
+    pub(super) async fn remove(&self, current: &Object, old: &dyn Draft) -> Result<Outcome, Failure> {
         let write = Write::delete(current.key.clone(), current.revision);
-        self.commit(write).await
+        let outcome = self.commit_reserved(write, self.let_go(old)).await?;
+        if let Outcome::Done(_) = outcome {
+            self.after_removal(&current.key).await;
+        }
+        Ok(outcome)
     }
 
     pub(super) async fn delete_list(

@@ -24,7 +24,7 @@ use crate::storage::object::Object;
 pub struct Fixture {
     pub registry: Registry,
     pub context: Context,
-    _tasks: Tasks,
+    pub _tasks: Tasks,
 }
 
 pub fn value(object: &Object) -> Value {

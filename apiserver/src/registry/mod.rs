@@ -1,5 +1,6 @@
 //! What a verb means, for any kind.
 
+mod allocation;
 #[cfg(test)]
 mod behaviour;
 mod binding;
@@ -19,6 +20,7 @@ mod patch;
 mod read;
 mod scale;
 mod selection;
+mod services;
 mod update;
 pub mod watch;
 mod write;
@@ -29,10 +31,12 @@ use api::failure::Failure;
 use bytes::Bytes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use lifecycle::clock::Clock;
+use lifecycle::tasks::Tasks;
 
 use crate::context::Context;
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
+use crate::registry::allocation::Allocator;
 use crate::registry::options::{Deleted, ListOptions, Options, Page, PatchType, Written};
 use crate::registry::watch::WatchStream;
 use crate::storage::Storage;
@@ -45,6 +49,8 @@ use crate::storage::object::Object;
 pub struct Registry {
     storage: Storage,
     clock: Clock,
+    tasks: Tasks,
+    allocator: Arc<Allocator>,
 }
 
 /// Where in the API a request points: a namespace, a name, perhaps a subresource.
@@ -59,7 +65,10 @@ pub struct Target<'a> {
 impl Registry {
     /// The store must have been opened with `layout::KindLayout`.
     pub fn new(storage: Storage, options: Options) -> Result<Self, anyhow::Error> {
-        Ok(Self { storage, clock: options.clock })
+        let Options { clock, tasks, service_range, node_ports } = options;
+        let allocator = Arc::new(Allocator::new(service_range, node_ports));
+        services::take_what_is_held(&allocator, &storage.snapshot())?;
+        Ok(Self { storage, clock, tasks, allocator })
     }
 
     /// The kind that is served under this path.

@@ -131,18 +131,20 @@ impl Registry {
     ) -> Result<Option<Arc<Object>>, Failure> {
         let old = Self::decode_stored(kind, current)?;
         self.admit_change(context, kind, target, &*old, &mut *draft).await?;
+        let reservation = self.reserve(kind, &mut *draft, Some(&*old))?;
         let bytes = Self::encode(kind, &*draft)?;
         if current.has_content(&bytes) {
             return Ok(Some(current.clone()));
         }
         if is_released(&*old, &*draft) {
-            return self.remove_released(context, kind, current, &*old, bytes).await;
+            return self.remove_released(context, current, &*old, bytes).await;
         }
         if context.dry_run {
             return Self::dry(current.key.clone(), Some(current), bytes).map(Some);
         }
         let write = Write::update(current.key.clone(), current.revision, bytes);
-        match self.commit(write.volatile(draft.is_volatile_update(&*old))).await? {
+        let write = write.volatile(draft.is_volatile_update(&*old));
+        match self.commit_reserved(write, reservation).await? {
             Outcome::Done(event) => Ok(Some(event.object.clone())),
             Outcome::Raced(_) => Ok(None),
         }
@@ -192,7 +194,6 @@ impl Registry {
     async fn remove_released(
         &self,
         context: &Context,
-        kind: KindRef,
         current: &Arc<Object>,
         old: &dyn Draft,
         bytes: Bytes,
@@ -200,7 +201,7 @@ impl Registry {
         if context.dry_run {
             return Self::dry(current.key.clone(), Some(current), bytes).map(Some);
         }
-        match self.remove(kind, current, old).await? {
+        match self.remove(current, old).await? {
             Outcome::Done(event) => {
                 let last = event.object.view(&bytes);
                 last.map(|last| Some(Arc::new(last))).map_err(|error| Failure::internal(error.to_string()))
