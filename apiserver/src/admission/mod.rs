@@ -4,6 +4,7 @@ pub mod check;
 
 mod default_toleration_seconds;
 mod namespace_lifecycle;
+mod node_restriction;
 mod priority;
 mod service_account;
 mod taint_nodes;
@@ -16,6 +17,7 @@ use crate::kinds::erased::Draft;
 /// All checks, in upstream's order.
 pub const CHECKS: &[&dyn Check] = &[
     &namespace_lifecycle::NamespaceLifecycle,
+    &node_restriction::NodeRestriction,
     &service_account::ServiceAccount,
     &taint_nodes::TaintNodes,
     &priority::Priority,
