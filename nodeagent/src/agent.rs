@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -137,6 +138,7 @@ impl Agent {
             pool: Mutex::new(Pool::new(options.pod_cidr)),
             ledger: Mutex::new(Ledger::default()),
             directory: Directory::default(),
+            is_listed: AtomicBool::new(false),
             followers: Arc::new(Followers::new(client.clone(), tasks.clone())),
             writes: Semaphore::new(WRITES),
             measures: Measures::of(metrics),
@@ -145,11 +147,11 @@ impl Agent {
         start_proxy(&client, &options, node.clone(), tasks, metrics)?;
         let router = server::router(Arc::clone(&context), metrics.clone());
         tasks.spawn_until_stop("way back", tunnel::keep(uplink, router));
-        let clock = options.clock;
+        let clock = options.clock.clone();
         tasks.spawn_until_stop("events", teller);
         tasks.spawn_until_stop("node", registration::keep(client.clone(), clock.clone(), registration, node_sender));
         tasks.spawn_until_stop("node lease", lease::keep(client, clock, node));
-        tasks.spawn_until_stop("pods", manager::run(Arc::clone(&context)));
+        tasks.spawn_until_stop("pods", manager::run(Arc::clone(&context), options.static_pods));
         Ok(Self { context })
     }
 

@@ -21,6 +21,7 @@ pub struct FakeApi(Arc<Mutex<Inner>>);
 
 struct Inner {
     revision: u64,
+    is_silent: bool,
     /// By path without the status: `/api/v1/namespaces/default/pods/web`.
     objects: BTreeMap<String, Value>,
     history: Vec<Change>,
@@ -33,6 +34,7 @@ impl FakeApi {
     pub fn new() -> Self {
         let inner = Inner {
             revision: 1,
+            is_silent: false,
             objects: BTreeMap::new(),
             history: Vec::new(),
             changed: watch::Sender::new(0),
@@ -60,6 +62,11 @@ impl FakeApi {
 
     pub fn writes(&self) -> Vec<String> {
         self.0.lock().unwrap().writes.clone()
+    }
+
+    /// Whether all requests fail, as if no server were there.
+    pub fn set_silent(&self, is_silent: bool) {
+        self.0.lock().unwrap().is_silent = is_silent;
     }
 
     /// Puts an object in, as someone else would.
@@ -93,6 +100,9 @@ impl FakeApi {
         let path = parts.uri.path().trim_end_matches("/status").to_owned();
         let query = parts.uri.query().unwrap_or_default();
         let body: Value = serde_json::from_slice(&body).unwrap_or(Value::Null);
+        if self.0.lock().unwrap().is_silent {
+            return failure(503, "ServiceUnavailable");
+        }
         if parts.method == Method::GET && query.contains("watch=true") {
             return self.watch(&path, query);
         }

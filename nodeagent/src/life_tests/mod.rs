@@ -2,6 +2,7 @@
 
 mod process;
 mod simulated;
+mod static_pods;
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 use std::path::PathBuf;
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -37,6 +38,8 @@ pub struct Context {
     pub pool: Mutex<Pool>,
     pub ledger: Mutex<Ledger>,
     pub directory: Directory,
+    /// The API has told of all pods of the node at least once.
+    pub is_listed: AtomicBool,
     pub followers: Arc<Followers>,
     pub measures: Measures,
     /// How many writes are under way at once; more would only wait in the API server.

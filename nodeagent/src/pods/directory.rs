@@ -3,6 +3,8 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use tokio::sync::Notify;
+
 use crate::pods::mailbox::Mailbox;
 use crate::runtime::interface::PodIdentity;
 
@@ -15,7 +17,10 @@ pub struct Resident {
 }
 
 #[derive(Debug, Default)]
-pub struct Directory(Mutex<HashMap<Box<str>, Resident>>);
+pub struct Directory {
+    residents: Mutex<HashMap<Box<str>, Resident>>,
+    removed: Notify,
+}
 
 impl Directory {
     pub fn get(&self, uid: &str) -> Option<Resident> {
@@ -36,6 +41,12 @@ impl Directory {
 
     pub fn remove(&self, uid: &str) {
         self.with(|residents| residents.remove(uid));
+        self.removed.notify_one();
+    }
+
+    /// Resolves when a pod has been removed since the last time. For one listener.
+    pub async fn removed(&self) {
+        self.removed.notified().await;
     }
 
     pub fn all(&self) -> Vec<Resident> {
@@ -43,6 +54,6 @@ impl Directory {
     }
 
     fn with<T>(&self, work: impl FnOnce(&mut HashMap<Box<str>, Resident>) -> T) -> T {
-        work(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
+        work(&mut self.residents.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

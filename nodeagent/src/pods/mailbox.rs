@@ -4,6 +4,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
 
+use crate::pods::mirror::Mirror;
 use crate::pods::stored::Stored;
 use crate::runtime::interface::Exit;
 
@@ -47,8 +48,8 @@ pub enum Verdict {
 #[derive(Debug, Default)]
 pub struct Mail {
     pub object: Option<Stored>,
-    /// The mirror of a static pod; `Some(None)`: it has none.
-    pub mirror: Option<Option<Stored>>,
+    /// The mirror of a static pod, if there is news of it.
+    pub mirror: Option<Mirror>,
     /// The pod's object, or a static pod's file, is gone.
     pub is_gone: bool,
     pub outcomes: Vec<Outcome>,

@@ -1,7 +1,9 @@
 //! Finds the pods of the node, and gives each its worker.
 
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 
 use api::well_known::annotation;
 use futures::StreamExt;
@@ -9,44 +11,63 @@ use k8s_openapi::api::core::v1::Pod;
 use kube::api::Api;
 use kube::runtime::watcher::{self, Event};
 use kube::runtime::{WatchStreamExt, watcher as watch};
-use tracing::{debug, info};
+use tracing::{debug, info, warn};
 
 use crate::pods::context::{Context, identity};
 use crate::pods::directory::Resident;
-use crate::pods::folders;
+use crate::pods::folders::{self, PodFolder};
 use crate::pods::mailbox::Mailbox;
+use crate::pods::mirror::{self, Mirror, mirrored_uid};
+use crate::pods::static_pods;
 use crate::pods::stored::Stored;
 use crate::pods::worker::Worker;
 use crate::watching::WatchBackoff;
 
 /// Follows the pods that are bound to the node, for ever.
-pub async fn run(context: Arc<Context>) {
-    let mut orphans = recorded(&context).await;
+pub async fn run(context: Arc<Context>, static_pods: Option<PathBuf>) {
+    let recorded = recorded(&context).await;
+    if let Some(folder) = static_pods {
+        static_pods::start(&context, folder).await;
+    }
+    // Whether a file is gone is known now; whether an object is gone only the API can tell.
+    let (static_ones, mut orphans): (Vec<Pod>, Vec<Pod>) = recorded.into_iter().partition(is_from_file);
+    end_orphans(&context, static_ones);
     let api: Api<Pod> = Api::all(context.client.clone());
     let config = watcher::Config::default().fields(&format!("spec.nodeName={}", context.node_name));
     let mut changes = watch(api, config).backoff(WatchBackoff::default()).boxed();
     // The pods of a list that is still coming in: addresses in use are known before new ones are given out.
     let mut listed: Vec<(Stored, Resident)> = Vec::new();
+    let mut mirrors: Vec<Pod> = Vec::new();
     while let Some(change) = changes.next().await {
         match change {
-            Ok(Event::Init) => listed.clear(),
+            Ok(Event::Init) => {
+                listed.clear();
+                mirrors.clear();
+            }
             Ok(Event::InitApply(pod)) => {
-                if let Some(resident) = newcomer(&context, &pod) {
+                if mirrored_uid(&pod).is_some() {
+                    mirrors.push(pod);
+                } else if let Some(resident) = newcomer(&context, &pod) {
                     keep_address(&context, &pod);
                     listed.push((Stored::new(pod), resident));
                 }
             }
             Ok(Event::InitDone) => {
                 replace_all(&context, std::mem::take(&mut listed));
+                replace_mirrors(&context, std::mem::take(&mut mirrors));
                 end_orphans(&context, std::mem::take(&mut orphans));
             }
             Ok(Event::Apply(pod)) => {
-                if let Some(resident) = newcomer(&context, &pod) {
+                if mirrored_uid(&pod).is_some() {
+                    take_mirror(&context, pod);
+                } else if let Some(resident) = newcomer(&context, &pod) {
                     deliver(&context, Stored::new(pod), resident);
                 }
             }
             Ok(Event::Delete(pod)) => {
-                if let Some(resident) = context.directory.get(&identity(&pod).uid) {
+                if let Some(uid) = mirrored_uid(&pod) {
+                    lose_mirror(&context, uid);
+                } else if let Some(resident) = context.directory.get(&identity(&pod).uid) {
                     let object = Stored::new(pod);
                     resident.mailbox.post(|mail| {
                         mail.object = Some(object);
@@ -84,15 +105,53 @@ fn end_orphans(context: &Arc<Context>, recorded: Vec<Pod>) {
     }
 }
 
-/// The pod as one that lives here; none for the mirror of a static pod.
+fn is_from_file(pod: &Pod) -> bool {
+    let source = pod.metadata.annotations.as_ref().and_then(|all| all.get(annotation::CONFIG_SOURCE));
+    source.is_some_and(|source| source == "file")
+}
+
+/// The pod as one that lives here; none if no folder can be named after its uid.
 fn newcomer(context: &Context, pod: &Pod) -> Option<Resident> {
-    let is_mirror = pod.metadata.annotations.as_ref().is_some_and(|all| all.contains_key(annotation::MIRROR_POD));
-    if is_mirror {
+    let identity = identity(pod);
+    if PodFolder::new(&context.data_dir, &identity.uid).is_none() {
+        warn!(pod = %identity.name, uid = %identity.uid, "pod with an odd uid left alone");
         return None;
     }
-    let identity = identity(pod);
     let held = context.directory.get(&identity.uid);
     Some(held.unwrap_or_else(|| Resident { identity, mailbox: Arc::new(Mailbox::default()), is_static: false }))
+}
+
+/// All mirrors that there are: static pods without one make theirs, and those without a static pod go.
+fn replace_mirrors(context: &Arc<Context>, mirrors: Vec<Pod>) {
+    // Before the residents are gone through, so that one who comes meanwhile knows by itself.
+    context.is_listed.store(true, Ordering::SeqCst);
+    let present: HashSet<Box<str>> = mirrors.iter().filter_map(mirrored_uid).map(Box::from).collect();
+    for resident in context.directory.all() {
+        if resident.is_static && !present.contains(&resident.identity.uid) {
+            resident.mailbox.post(|mail| mail.mirror = Some(Mirror::Absent));
+        }
+    }
+    for mirror in mirrors {
+        take_mirror(context, mirror);
+    }
+}
+
+fn take_mirror(context: &Arc<Context>, mirror: Pod) {
+    if let Some(resident) = mirrored_uid(&mirror).and_then(|uid| context.directory.get(uid)) {
+        return resident.mailbox.post(|mail| mail.mirror = Some(Mirror::Held(Stored::new(mirror))));
+    }
+    let client = context.client.clone();
+    context.tasks.spawn_until_stop("deletion of a mirror", async move {
+        if let Err(error) = mirror::delete(&client, &mirror).await {
+            debug!(pod = mirror.metadata.name, %error, "mirror not deleted");
+        }
+    });
+}
+
+fn lose_mirror(context: &Context, uid: &str) {
+    if let Some(resident) = context.directory.get(uid) {
+        resident.mailbox.post(|mail| mail.mirror = Some(Mirror::Absent));
+    }
 }
 
 fn keep_address(context: &Context, pod: &Pod) {
@@ -118,7 +177,7 @@ fn replace_all(context: &Arc<Context>, listed: Vec<(Stored, Resident)>) {
 }
 
 /// Hands the newest object to the pod's worker; starts the worker if there is none.
-fn deliver(context: &Arc<Context>, object: Stored, resident: Resident) {
+pub(super) fn deliver(context: &Arc<Context>, object: Stored, resident: Resident) {
     if context.tasks.is_stopping() {
         return;
     }

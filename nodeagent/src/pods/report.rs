@@ -25,6 +25,9 @@ impl Worker {
         if matches!(wanted.phase.as_deref(), Some("Succeeded" | "Failed")) {
             self.context.ledger().release(pod.metadata.uid.as_deref().unwrap_or_default());
         }
+        if self.is_static {
+            return self.report_mirror(pod, wanted).await;
+        }
         let Some(difference) = difference(pod.status.as_ref(), &wanted) else { return true };
         let patch = json!({ "metadata": { "uid": pod.metadata.uid }, "status": difference });
         let name = pod.metadata.name.as_deref().unwrap_or_default();
@@ -77,7 +80,7 @@ impl Worker {
         }
     }
 
-    fn retry_later(&mut self) {
+    pub(super) fn retry_later(&mut self) {
         let new = || Box::new(Backoff::new(Duration::from_millis(200), Duration::from_secs(30)));
         let wait = self.backoff.get_or_insert_with(new).next_delay();
         self.wake_at(plan::after(self.context.clock.now(), wait));
@@ -89,7 +92,10 @@ impl Worker {
 }
 
 /// A merge patch from one status to the other: the fields that differ, and null for those that go.
-fn difference(held: Option<&k8s_openapi::api::core::v1::PodStatus>, wanted: &impl serde::Serialize) -> Option<Value> {
+pub fn difference(
+    held: Option<&k8s_openapi::api::core::v1::PodStatus>,
+    wanted: &impl serde::Serialize,
+) -> Option<Value> {
     let fields = |value: Value| match value {
         Value::Object(fields) => fields,
         _ => Map::new(),

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -14,6 +15,7 @@ use crate::pods::context::{Context, identity};
 use crate::pods::directory::Resident;
 use crate::pods::folders::PodFolder;
 use crate::pods::mailbox::{Mailbox, Outcome, Verdict};
+use crate::pods::mirror::Mirror;
 use crate::pods::plan::{self, Step};
 use crate::pods::probes::Prober;
 use crate::pods::resume;
@@ -33,6 +35,7 @@ pub struct Worker {
     pub(super) is_gone: bool,
     pub(super) deletion_sent: bool,
     pub(super) is_static: bool,
+    pub(super) mirror: Mirror,
     /// What a container that cannot start refers to.
     pub(super) missing: BTreeSet<Reference>,
     pub(super) followed: BTreeSet<Reference>,
@@ -55,6 +58,7 @@ impl Worker {
     pub async fn run(context: Arc<Context>, resident: Resident, object: Stored) {
         let Resident { identity, mailbox, is_static } = resident;
         let uid = identity.uid;
+        let mirror = if context.is_listed.load(Ordering::SeqCst) { Mirror::Absent } else { Mirror::Unknown };
         let share = PodShare::new(context.measures.clone());
         let mut worker = Self {
             context,
@@ -64,6 +68,7 @@ impl Worker {
             is_gone: false,
             deletion_sent: false,
             is_static,
+            mirror,
             missing: BTreeSet::new(),
             followed: BTreeSet::new(),
             share,
@@ -117,7 +122,9 @@ impl Worker {
         self.run_probes(&pod);
         self.measure(&pod);
         let is_reported = self.report(&pod).await;
-        self.mailbox.show(self.object.clone());
+        if !self.is_static {
+            self.mailbox.show(self.object.clone());
+        }
         if is_reported && is_finished {
             return self.finish(&pod).await;
         }
@@ -156,6 +163,9 @@ impl Worker {
         let mail = self.mailbox.take();
         if let Some(object) = mail.object.filter(|object| !object.is_older_than(&self.object)) {
             self.object = object;
+        }
+        if let Some(mirror) = mail.mirror {
+            self.mirror = mirror;
         }
         self.is_gone |= mail.is_gone;
         if mail.outcomes.is_empty() {
@@ -269,6 +279,7 @@ impl Worker {
         self.context.ledger().release(&uid);
         match self.state.ending.map(|ending| ending.cause) {
             Some(Cause::Gone) => {
+                self.remove_mirror().await;
                 self.context.runtime.remove_pod(&identity(pod)).await;
                 self.remove_folder(pod).await;
                 self.context.pool().release(&uid);
