@@ -56,7 +56,7 @@ impl ApiServer {
         };
         let authority =
             if options.listen.is_some() { Authority::open(&options.data_dir.pki())? } else { Authority::generate()? };
-        let registry = open_registry(&options, tasks).await?;
+        let registry = open_registry(&options, tasks, metrics).await?;
         let server = Server::new(registry, options.clock.clone(), metrics, tasks);
         let mut started = Self { server, authority, address: None };
         if let Some(socket) = socket {
@@ -119,12 +119,13 @@ impl ApiServer {
     }
 }
 
-async fn open_registry(options: &Options, tasks: &Tasks) -> Result<Registry> {
+async fn open_registry(options: &Options, tasks: &Tasks, metrics: &Metrics) -> Result<Registry> {
     let engine = storage::engine(&options.store, &options.data_dir.store()).with_context(|| {
         let names: Vec<&str> = storage::ENGINES.iter().map(|(name, _)| *name).collect();
         format!("there is no store called {:?}: choose one of {}", options.store, names.join(", "))
     })?;
     let storage = Storage::open(engine, Arc::new(KindLayout), options.clock.clone(), tasks, Limits::default()).await?;
+    storage.measure(metrics);
     let options = RegistryOptions::new(options.clock.clone(), tasks.clone());
     let registry = Registry::new(storage, options).context("read the store")?;
     registry.bootstrap().await.context("create the namespaces that every cluster has")?;

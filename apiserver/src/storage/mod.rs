@@ -18,6 +18,7 @@ mod history;
 pub mod layout;
 pub mod limits;
 mod log;
+mod measures;
 pub mod memory;
 #[cfg(test)]
 mod model;

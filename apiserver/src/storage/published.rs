@@ -16,12 +16,14 @@ use crate::storage::history::History;
 use crate::storage::layout::Layout;
 use crate::storage::limits::Limits;
 use crate::storage::log::{Log, Logs, Scope};
+use crate::storage::measures::Measures;
 use crate::storage::object::Revision;
 use crate::storage::snapshot::Root;
 
 pub(super) struct Published {
     pub layout: Arc<dyn Layout>,
     pub limits: Limits,
+    pub measures: Measures,
     clock: Clock,
     root: ArcSwap<Root>,
     history: Mutex<History>,
@@ -43,6 +45,7 @@ impl Published {
         Self {
             layout,
             limits,
+            measures: Measures::default(),
             clock,
             root: ArcSwap::default(),
             history: Mutex::default(),

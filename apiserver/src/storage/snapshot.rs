@@ -83,6 +83,11 @@ impl Root {
         }
     }
 
+    /// How many objects each resource has.
+    pub fn counts(&self) -> impl Iterator<Item = (GroupResource, usize)> {
+        self.resources.iter().map(|(resource, collection)| (*resource, collection.count))
+    }
+
     /// The same key, with the namespace's text shared by all objects in it.
     pub fn shared_key(&self, mut key: Key) -> Key {
         let collection = self.resources.get(&key.resource);

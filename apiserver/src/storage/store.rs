@@ -7,6 +7,7 @@ use anyhow::Context;
 use api::names::GroupResource;
 use bytes::Bytes;
 use lifecycle::clock::Clock;
+use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use tokio::sync::{mpsc, oneshot};
 
@@ -90,6 +91,11 @@ impl Storage {
         let writer = Writer::new(engine, published.clone(), queue);
         tasks.spawn("storage writer", writer.run(tasks.token().clone()));
         Ok(Self { published, writes })
+    }
+
+    /// Shows what is measured of this store.
+    pub fn measure(&self, metrics: &Metrics) {
+        metrics.register(|registry| self.published.measures.register(registry, self.published.clone()));
     }
 
     /// The newest state. Takes no lock.

@@ -7,6 +7,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use jiff::Timestamp;
 use lifecycle::clock::Clock;
+use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use tokio::time::Instant;
 
@@ -189,6 +190,27 @@ async fn a_writer_that_goes_away_does_not_stop_its_write() {
     }
     assert!(storage.wait_for(Revision(storage.revision().0 + 1), Duration::from_secs(1)).await);
     assert_eq!(storage.snapshot().count(LEASES, None), 1);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_stored_and_written_is_measured() {
+    let (storage, _tasks) = store(Limits::default()).await;
+    let metrics = Metrics::new();
+    storage.measure(&metrics);
+    let revision = create(&storage, "a").await;
+    storage.commit(lease_write("a", None, 1)).await.unwrap();
+    storage.commit(Write::delete(pod_key("default", "a"), Revision(revision.0 - 1))).await.unwrap_err();
+    let text = metrics.encode();
+    for line in [
+        "skiff_storage_writes_total 2",
+        "skiff_storage_conflicts_total 1",
+        "skiff_storage_batch_seconds_count 2",
+        r#"apiserver_storage_objects{resource="pods"} 1"#,
+        r#"apiserver_storage_objects{resource="leases.coordination.k8s.io"} 1"#,
+        "skiff_storage_revision 3",
+    ] {
+        assert!(text.contains(line), "{line} in {text}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -76,14 +77,21 @@ impl Writer {
         let limits = &self.published.limits;
         let mut batch = Batch::default();
         let mut next = Some(first);
-        while let Some(request) = next {
+        while let Some(mut request) = next {
             let full = batch.writes.len() >= limits.batch_writes
                 || batch.bytes > 0 && batch.bytes + request.write.size() > limits.batch_bytes;
             if full || batch.keys.contains(&request.write.key) {
                 self.held = Some(request);
                 break;
             }
-            batch.add(request, &newest, self.engine.is_shared());
+            if !self.engine.is_shared()
+                && let Some(conflict) = decide(&mut request.write, &newest)
+            {
+                self.published.measures.conflicts.inc();
+                request.answer.send(Err(conflict)).ok();
+            } else {
+                batch.add(request);
+            }
             next = self.queue.try_recv().ok();
         }
         batch
@@ -91,24 +99,29 @@ impl Writer {
 
     async fn commit(&self, batch: Batch) {
         let Batch { writes, answers, .. } = batch;
-        match self.engine.commit(writes).await {
-            Ok(outcomes) => {
-                debug_assert_eq!(outcomes.len(), answers.len(), "an outcome for each write");
-                for (outcome, (key, answer)) in outcomes.into_iter().zip(answers) {
-                    let outcome = match outcome {
-                        Outcome::Committed(event) => Ok(event),
-                        Outcome::Conflict => Err(CommitError::Conflict { current: self.current(&key) }),
-                    };
-                    answer.send(outcome).ok();
-                }
-            }
+        let start = Instant::now();
+        let outcomes = match self.engine.commit(writes).await {
+            Ok(outcomes) => outcomes,
             Err(error) => {
                 let error = format!("{error:#}");
                 error!(engine = self.engine.name(), error, "a batch of writes failed");
                 for (_, answer) in answers {
                     answer.send(Err(CommitError::Failed(error.clone()))).ok();
                 }
+                return;
             }
+        };
+        debug_assert_eq!(outcomes.len(), answers.len(), "an outcome for each write");
+        let measures = &self.published.measures;
+        measures.batch_seconds.observe(start.elapsed().as_secs_f64());
+        for (outcome, (key, answer)) in outcomes.into_iter().zip(answers) {
+            let outcome = match outcome {
+                Outcome::Committed(event) => Ok(event),
+                Outcome::Conflict => Err(CommitError::Conflict { current: self.current(&key) }),
+            };
+            let counter = if outcome.is_ok() { &measures.writes } else { &measures.conflicts };
+            counter.inc();
+            answer.send(outcome).ok();
         }
     }
 
@@ -117,21 +130,22 @@ impl Writer {
     }
 }
 
+/// Why a write can only fail, if it can.
+fn decide(write: &mut DecidedWrite, newest: &Root) -> Option<CommitError> {
+    let current = newest.get(write.key.resource, &write.key.namespace, &write.key.name);
+    if current.map(|current| current.revision) != write.expected {
+        return Some(CommitError::Conflict { current: current.cloned() });
+    }
+    if write.draft.is_none() {
+        // What the disk does not have need not be deleted there, and what it has must be.
+        write.volatile = !current.is_some_and(|current| current.durable);
+    }
+    None
+}
+
 impl Batch {
-    /// Takes a write in, or answers it at once if it can only fail.
-    fn add(&mut self, request: Request, newest: &Root, is_shared: bool) {
-        let Request { mut write, answer } = request;
-        if !is_shared {
-            let current = newest.get(write.key.resource, &write.key.namespace, &write.key.name);
-            if current.map(|current| current.revision) != write.expected {
-                answer.send(Err(CommitError::Conflict { current: current.cloned() })).ok();
-                return;
-            }
-            if write.draft.is_none() {
-                // What the disk does not have need not be deleted there, and what it has must be.
-                write.volatile = !current.is_some_and(|current| current.durable);
-            }
-        }
+    fn add(&mut self, request: Request) {
+        let Request { write, answer } = request;
         self.bytes += write.size();
         self.keys.insert(write.key.clone());
         self.answers.push((write.key.clone(), answer));
