@@ -5,15 +5,18 @@ use std::time::Duration;
 use http::Request;
 use http::header::{ACCEPT, CONTENT_TYPE};
 use kube::Client;
-use serde::Serialize;
 use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use crate::kinds::bare::Bare;
 use crate::kinds::meta::Meta;
 use crate::kinds::resource::Resource;
+use crate::kinds::wire;
 
 const DEADLINE: Duration = Duration::from_secs(30);
 const METADATA: &str = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1,application/json";
+const METADATA_LIST: &str = "application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json";
 
 /// How a patch is to be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -96,13 +99,27 @@ impl Cluster {
 
     /// Reads the metadata of one object; nothing if there is none.
     pub async fn get_meta(&self, resource: &Resource, namespace: &str, name: &str) -> kube::Result<Option<Meta>> {
-        let path = resource.object(namespace, name, "");
-        let request = Request::get(path).header(ACCEPT, METADATA).body(Vec::new()).map_err(kube::Error::HttpError)?;
-        match self.within_deadline(self.client.request::<crate::kinds::bare::Bare>(request)).await {
+        match self.get_as::<Bare>(&resource.object(namespace, name, ""), METADATA).await {
             Ok(object) => Ok(Some(object.metadata)),
             Err(error) if error.is_not_found() => Ok(None),
             Err(error) => Err(error),
         }
+    }
+
+    /// Reads the metadata of all objects of a namespace.
+    pub async fn list_meta(&self, resource: &Resource, namespace: &str) -> kube::Result<Vec<Meta>> {
+        #[derive(Deserialize)]
+        struct List {
+            #[serde(deserialize_with = "wire::or_default")]
+            items: Vec<Bare>,
+        }
+        let list: List = self.get_as(&resource.collection(namespace), METADATA_LIST).await?;
+        Ok(list.items.into_iter().map(|item| item.metadata).collect())
+    }
+
+    async fn get_as<T: DeserializeOwned>(&self, path: &str, accept: &str) -> kube::Result<T> {
+        let request = Request::get(path).header(ACCEPT, accept).body(Vec::new()).map_err(kube::Error::HttpError)?;
+        self.within_deadline(self.client.request(request)).await
     }
 
     /// Deletes the object of this very uid.

@@ -6,6 +6,7 @@ pub mod caches;
 pub mod cluster;
 pub mod context;
 pub mod controllers;
+pub mod discovery;
 pub mod events;
 pub mod expectations;
 pub mod kinds;

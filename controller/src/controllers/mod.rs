@@ -4,6 +4,7 @@ mod deployment;
 mod endpoint_slice;
 mod endpoints;
 mod load_balancer;
+mod namespace;
 mod pod_gc;
 mod replica_set;
 mod root_ca;
@@ -23,6 +24,7 @@ pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "endpoint_slice", start: endpoint_slice::start },
     Controller { name: "endpoint", start: endpoints::start },
     Controller { name: "load_balancer", start: load_balancer::start },
+    Controller { name: "namespace", start: namespace::start },
     Controller { name: "pod_gc", start: pod_gc::start },
     Controller { name: "replicaset", start: replica_set::start },
     Controller { name: "root_ca", start: root_ca::start },
