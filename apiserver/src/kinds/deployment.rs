@@ -6,7 +6,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::kinds::facts::{Flags, SCALE, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::pod_spec::{defaults, rules};
+use crate::kinds::pod_spec::{defaults, rules, warnings};
 use crate::kinds::replica_set::is_empty;
 use crate::kinds::rules::{default_text, immutable, non_negative, selector, shown, text};
 use crate::kinds::table::{self, age_column, name_column};
@@ -110,6 +110,15 @@ impl Kind for Deployment {
         {
             errors.push(FieldError::invalid(&path.child("collisionCount"), new, "cannot be decremented"));
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let path = Path::new("spec").child("template").child("spec");
+        self.spec
+            .as_ref()
+            .and_then(|spec| spec.template.spec.as_ref())
+            .map(|spec| warnings::of(spec, &path))
+            .unwrap_or_default()
     }
 
     fn spec_differs(&self, old: &Self) -> bool {

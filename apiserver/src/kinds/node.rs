@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::core::v1::{Node, NodeStatus};
+use k8s_openapi::api::core::v1::{Node, NodeSpec, NodeStatus};
 
 use crate::kinds::facts::{FieldLabel, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
@@ -42,7 +42,7 @@ impl Kind for Node {
     ];
 
     fn fill_defaults(&mut self) {
-        self.spec.get_or_insert_default();
+        match_ranges(self.spec.get_or_insert_default());
         let status = self.status.get_or_insert_default();
         canonical_amounts(&mut status.capacity);
         canonical_amounts(&mut status.allocatable);
@@ -107,6 +107,16 @@ impl Kind for Node {
 
     fn is_volatile_update(&self, old: &Self) -> bool {
         without_heartbeats(self) == without_heartbeats(old)
+    }
+}
+
+/// The range of pods is said in an old way and in a new one.
+fn match_ranges(spec: &mut NodeSpec) {
+    let first = spec.pod_cidrs.as_ref().and_then(|list| list.first()).cloned();
+    if text(&spec.pod_cidr).is_empty() {
+        spec.pod_cidr = first;
+    } else if first.is_none() {
+        spec.pod_cidrs = spec.pod_cidr.clone().map(|range| vec![range]);
     }
 }
 

@@ -2,11 +2,11 @@
 
 use api::field::{FieldErrors, Path};
 use api::names::GroupVersionKind;
-use k8s_openapi::api::core::v1::{Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Pod, PodIP, PodStatus};
 
 use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::pod_spec::{defaults, quality, rules, summary::Summary, update};
+use crate::kinds::pod_spec::{defaults, quality, rules, summary::Summary, update, warnings};
 use crate::kinds::rules::text;
 use crate::kinds::table::{NONE, age_column, name_column, or_none};
 
@@ -70,7 +70,7 @@ impl Kind for Pod {
         let spec = self.spec.get_or_insert_default();
         defaults::fill_spec(spec);
         defaults::fill_pod(spec);
-        self.status.get_or_insert_default();
+        match_addresses(self.status.get_or_insert_default());
     }
 
     fn before_create(&mut self) {
@@ -111,6 +111,10 @@ impl Kind for Pod {
         }
     }
 
+    fn warnings(&self) -> Vec<String> {
+        self.spec.as_ref().map(|spec| warnings::of(spec, &Path::new("spec"))).unwrap_or_default()
+    }
+
     fn spec_differs(&self, old: &Self) -> bool {
         self.spec != old.spec
     }
@@ -125,6 +129,16 @@ impl Kind for Pod {
             return Some(0);
         }
         Some(if period < 0 { 1 } else { period })
+    }
+}
+
+/// The address is said in an old way and in a new one; the old one wins.
+fn match_addresses(status: &mut PodStatus) {
+    let first = status.pod_ips.as_ref().and_then(|list| list.first()).map(|address| address.ip.clone());
+    match text(&status.pod_ip) {
+        "" => status.pod_ip = first,
+        address if first.as_deref() == Some(address) => {}
+        address => status.pod_ips = Some(vec![PodIP { ip: address.to_owned() }]),
     }
 }
 

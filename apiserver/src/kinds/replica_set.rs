@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::PodSpec;
 
 use crate::kinds::facts::{Flags, SCALE, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::pod_spec::{defaults, rules};
+use crate::kinds::pod_spec::{defaults, rules, warnings};
 use crate::kinds::rules::{immutable, non_negative, selector, shown};
 use crate::kinds::table::{self, age_column, name_column};
 
@@ -100,6 +100,11 @@ impl Kind for ReplicaSet {
             }
         }
         non_negative(errors, &path.child("observedGeneration"), status.observed_generation);
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let path = Path::new("spec").child("template").child("spec");
+        template(self).map(|spec| warnings::of(spec, &path)).unwrap_or_default()
     }
 
     fn spec_differs(&self, old: &Self) -> bool {

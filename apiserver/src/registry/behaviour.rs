@@ -101,6 +101,8 @@ async fn the_namespace_must_be_there_and_stay() {
     let namespace = value(&object);
     assert_eq!(namespace["status"]["phase"], "Terminating");
     assert_eq!(namespace["metadata"]["labels"]["kubernetes.io/metadata.name"], "going");
+    fixture.delete("namespaces", "going").await.unwrap();
+    assert_eq!(fixture.get("namespaces", "going").await.unwrap(), namespace, "a second deletion changes nothing");
     let failure = create("going").await.unwrap_err();
     assert!(failure.code() == 403 && failure.has_cause("NamespaceTerminating"), "{failure:?}");
     let mut finalized = namespace.clone();
@@ -426,4 +428,32 @@ async fn a_collection_is_deleted_by_its_selector() {
     assert_eq!(gone.objects.len(), 2);
     let left = fixture.list("configmaps", ListOptions::default()).await.unwrap();
     assert_eq!((left.objects.len(), &*left.objects[0].key.name), (1, "b"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_event_lives_for_an_hour_after_its_last_change() {
+    let fixture = Fixture::new().await;
+    let kind = fixture.kind("events");
+    for name in ["old", "renewed"] {
+        made(&fixture, "events", name).await;
+    }
+    tokio::time::sleep(Duration::from_secs(40 * 60)).await;
+    fixture.patch_as(kind, "renewed", PatchType::Merge, json!({"count": 2})).await.unwrap();
+    tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+    assert_eq!(fixture.get("events", "old").await.unwrap_err().code(), 404);
+    assert!(fixture.get("events", "renewed").await.is_ok());
+    tokio::time::sleep(Duration::from_secs(40 * 60)).await;
+    assert_eq!(fixture.get("events", "renewed").await.unwrap_err().code(), 404);
+}
+
+#[tokio::test(start_paused = true)]
+async fn addresses_of_a_pod_are_said_in_both_ways() {
+    let fixture = Fixture::new().await;
+    let mut pod = made(&fixture, "pods", "p").await;
+    pod["status"]["podIP"] = json!("127.64.1.2");
+    let pod = fixture.update_at("pods", Some("status"), pod).await.unwrap();
+    assert_eq!(pod["status"]["podIPs"], json!([{"ip": "127.64.1.2"}]));
+    let page = fixture.list("pods", field_selector("status.podIP=127.64.1.2")).await.unwrap();
+    let cells = fixture.kind("pods").cells(&page.objects[0].bytes, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(cells[5], "127.64.1.2");
 }

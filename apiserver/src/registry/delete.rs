@@ -201,7 +201,9 @@ fn step(facts: &Facts, draft: &mut dyn Draft, options: &DeleteOptions, now: Time
         metadata.deletion_timestamp = Some(Time(end));
         metadata.generation = metadata.generation.map(|generation| generation + 1);
     }
-    metadata.deletion_grace_period_seconds = Some(grace);
+    if is_first || metadata.deletion_grace_period_seconds.is_some() {
+        metadata.deletion_grace_period_seconds = Some(grace);
+    }
     if is_first {
         draft.begin_deletion();
     }

@@ -9,6 +9,7 @@ mod continuation;
 mod create;
 mod decode;
 mod delete;
+mod expiry;
 #[cfg(test)]
 mod fixtures;
 pub mod layout;
@@ -37,6 +38,7 @@ use crate::context::Context;
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
 use crate::registry::allocation::Allocator;
+use crate::registry::expiry::Expiry;
 use crate::registry::options::{Deleted, ListOptions, Options, Page, PatchType, Written};
 use crate::registry::watch::WatchStream;
 use crate::storage::Storage;
@@ -51,6 +53,7 @@ pub struct Registry {
     clock: Clock,
     tasks: Tasks,
     allocator: Arc<Allocator>,
+    expiry: Expiry,
 }
 
 /// Where in the API a request points: a namespace, a name, perhaps a subresource.
@@ -63,12 +66,14 @@ pub struct Target<'a> {
 }
 
 impl Registry {
-    /// The store must have been opened with `layout::KindLayout`.
+    /// The store must have been opened with `layout::KindLayout`. To be called inside of a runtime.
     pub fn new(storage: Storage, options: Options) -> Result<Self, anyhow::Error> {
         let Options { clock, tasks, service_range, node_ports } = options;
         let allocator = Arc::new(Allocator::new(service_range, node_ports));
         services::take_what_is_held(&allocator, &storage.snapshot())?;
-        Ok(Self { storage, clock, tasks, allocator })
+        let expiry = Expiry::default();
+        tasks.spawn_until_stop("event expiry", expiry.clone().run(storage.clone()));
+        Ok(Self { storage, clock, tasks, allocator, expiry })
     }
 
     /// The kind that is served under this path.

@@ -12,7 +12,7 @@ use crate::context::Context;
 use crate::kinds::erased::{Draft, KindRef};
 use crate::registry::read::{storage_failed, storage_stopped, view};
 use crate::registry::{Registry, Target};
-use crate::storage::event::Event;
+use crate::storage::event::{Event, EventKind};
 use crate::storage::object::{Key, Object, Revision};
 use crate::storage::snapshot::Snapshot;
 use crate::storage::{CommitError, Write};
@@ -114,6 +114,12 @@ impl Registry {
     }
 
     pub(super) async fn commit(&self, write: Write) -> Result<Outcome, Failure> {
-        Self::outcome(self.storage.commit(write).await)
+        let outcome = Self::outcome(self.storage.commit(write).await)?;
+        if let Outcome::Done(event) = &outcome
+            && event.kind != EventKind::Deleted
+        {
+            self.expiry.note(&event.object);
+        }
+        Ok(outcome)
     }
 }

@@ -9,3 +9,4 @@ pub mod rules;
 pub mod summary;
 pub mod update;
 pub mod volumes;
+pub mod warnings;

@@ -1,7 +1,7 @@
 //! A pod's state in three words, as `kubectl get pods` shows it.
 
 use jiff::Timestamp;
-use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{ContainerState, ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::kinds::rules::text;
@@ -31,22 +31,23 @@ impl Restarts {
 
 impl Summary {
     pub fn of(pod: &Pod, now: Timestamp) -> Self {
-        let (spec, status) = (pod.spec.clone().unwrap_or_default(), pod.status.clone().unwrap_or_default());
+        let (no_spec, no_status) = (PodSpec::default(), PodStatus::default());
+        let (spec, status) = (pod.spec.as_ref().unwrap_or(&no_spec), pod.status.as_ref().unwrap_or(&no_status));
         let init = spec.init_containers.as_deref().unwrap_or_default();
         let is_sidecar = |name: &str| {
             init.iter().any(|container| container.name == name && text(&container.restart_policy) == "Always")
         };
         let sidecars = init.iter().filter(|container| is_sidecar(&container.name)).count();
         let mut state = State {
-            reason: first_reason(&status),
+            reason: first_reason(status),
             ready: 0,
             restarts: Restarts::default(),
             sidecar_restarts: Restarts::default(),
         };
-        let is_initializing = state.initialize(&status, init.len(), is_sidecar);
-        if !is_initializing || has_condition(&status, "Initialized") {
+        let is_initializing = state.initialize(status, init.len(), is_sidecar);
+        if !is_initializing || has_condition(status, "Initialized") {
             state.restarts = state.sidecar_restarts.clone();
-            state.run(&status);
+            state.run(status);
         }
         let is_going = pod.metadata.deletion_timestamp.is_some();
         if is_going && text(&status.reason) == "NodeLost" {
@@ -78,16 +79,17 @@ impl State {
             if is_sidecar {
                 self.sidecar_restarts.add(container);
             }
-            let state = container.state.clone().unwrap_or_default();
-            if state.terminated.as_ref().is_some_and(|ended| ended.exit_code == 0) {
+            let state = container.state.as_ref();
+            let ended = state.and_then(|state| state.terminated.as_ref());
+            if ended.is_some_and(|ended| ended.exit_code == 0) {
                 continue;
             }
             if is_sidecar && container.started == Some(true) {
                 self.ready += usize::from(container.ready);
                 continue;
             }
-            let waiting = state.waiting.as_ref().map_or("", |waiting| text(&waiting.reason));
-            self.reason = match &state.terminated {
+            let waiting = state.and_then(|state| state.waiting.as_ref()).map_or("", |waiting| text(&waiting.reason));
+            self.reason = match ended {
                 Some(ended) => format!("Init:{}", end_of(ended)),
                 None if !waiting.is_empty() && waiting != "PodInitializing" => format!("Init:{waiting}"),
                 None => format!("Init:{index}/{total}"),
@@ -102,12 +104,12 @@ impl State {
         let mut has_running = false;
         for container in status.container_statuses.iter().flatten().rev() {
             self.restarts.add(container);
-            let ContainerState { running, terminated, waiting } = container.state.clone().unwrap_or_default();
-            let waiting = waiting.map(|waiting| text(&waiting.reason).to_owned()).filter(|reason| !reason.is_empty());
-            if let Some(reason) = waiting {
-                self.reason = reason;
+            let Some(ContainerState { running, terminated, waiting }) = &container.state else { continue };
+            let waiting = waiting.as_ref().map_or("", |waiting| text(&waiting.reason));
+            if !waiting.is_empty() {
+                self.reason = waiting.to_owned();
             } else if let Some(ended) = terminated {
-                self.reason = end_of(&ended);
+                self.reason = end_of(ended);
             } else if container.ready && running.is_some() {
                 has_running = true;
                 self.ready += 1;
