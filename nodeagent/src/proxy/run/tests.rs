@@ -15,7 +15,7 @@ const SERVICE: &str = "/api/v1/namespaces/default/services/web";
 const SLICE: &str = "/apis/discovery.k8s.io/v1/namespaces/default/endpointslices/web-1";
 
 struct Telling {
-    told: mpsc::UnboundedSender<Vec<String>>,
+    told: mpsc::Sender<Vec<String>>,
     fails: bool,
 }
 
@@ -30,7 +30,7 @@ impl Backend for Telling {
             Route::Forward(endpoints) => format!("{} -> {endpoints:?}", entry.address),
             other => format!("{} -> {other:?}", entry.address),
         });
-        self.told.send(shown.collect()).unwrap();
+        self.told.try_send(shown.collect()).unwrap();
         let problems = table.iter().map(|(_, port, entry)| Problem::of(port, entry, FAILED_TO_BIND, &"no"));
         problems.filter(|_| self.fails).collect()
     }
@@ -38,7 +38,7 @@ impl Backend for Telling {
 
 struct Stage {
     api: FakeApi,
-    told: mpsc::UnboundedReceiver<Vec<String>>,
+    told: mpsc::Receiver<Vec<String>>,
     facts: watch::Sender<NodeFacts>,
     metrics: Metrics,
     tasks: Tasks,
@@ -46,7 +46,7 @@ struct Stage {
 
 fn start(fails: bool) -> Stage {
     let (api, tasks, metrics) = (FakeApi::new(), Tasks::new(), Metrics::new());
-    let (sender, told) = mpsc::unbounded_channel();
+    let (sender, told) = mpsc::channel(64);
     let facts = watch::Sender::new(NodeFacts::new("here", vec!["127.0.0.1".parse().unwrap()]));
     let backend = Box::new(Telling { told: sender, fails });
     let clock = Clock::tokio();
@@ -105,7 +105,7 @@ async fn what_was_there_before_is_one_table() {
         let (api, tasks, metrics) = (FakeApi::new(), Tasks::new(), Metrics::new());
         api.put(SERVICE, service());
         api.put(SLICE, slice(&["127.64.1.2"]));
-        let (sender, told) = mpsc::unbounded_channel();
+        let (sender, told) = mpsc::channel(64);
         let facts = watch::Sender::new(NodeFacts::default());
         let backend = Box::new(Telling { told: sender, fails: false });
         run(api.client(), facts.subscribe(), backend, Clock::tokio(), &tasks, &metrics);

@@ -1,0 +1,34 @@
+//! Lists many pods at once, as a controller does when it starts.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+
+use crate::cluster::Cluster;
+use crate::figures::{Durations, Report};
+use crate::room::{self, Room};
+use crate::work::{ListOptions, load};
+
+pub async fn measure(
+    cluster: &Cluster,
+    room: &Room,
+    options: &ListOptions,
+    span: Duration,
+    report: &mut Report,
+) -> Result<()> {
+    let path = room.core("pods");
+    load::make_pods(cluster, path.clone(), u64::from(options.pods), usize::try_from(options.size)?).await?;
+    let mut connection = cluster.connect().await?;
+    let mut bytes = connection.get(&path).await?.len();
+    let mut durations = Durations::default();
+    let end = Instant::now() + span;
+    while Instant::now() < end || durations.len() < 3 {
+        let start = Instant::now();
+        bytes = connection.get(&path).await?.len();
+        durations.add(start.elapsed());
+    }
+    let name = format!("list of {} pods", options.pods);
+    report.add(format!("{name}, size"), bytes as f64 / 1e6, "MB");
+    report.add_durations(&name, &mut durations);
+    room::empty(&mut connection, &path).await
+}
