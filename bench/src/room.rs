@@ -12,6 +12,7 @@ use crate::connection::{Connection, JSON};
 
 /// How long the server may take to be ready for a namespace, and to be rid of it.
 const PATIENCE: Duration = Duration::from_secs(60);
+const LEAVING: Duration = Duration::from_secs(20);
 
 /// Names in the cluster that are ours alone.
 pub struct Room {
@@ -73,7 +74,14 @@ pub async fn clear(cluster: &Cluster, room: &Room) -> Result<()> {
         }
     }
     connection.delete(&room.node()).await.context("delete the node")?;
-    connection.delete(&format!("/api/v1/namespaces/{}", room.namespace)).await.context("delete the namespace")
+    let path = format!("/api/v1/namespaces/{}", room.namespace);
+    connection.delete(&path).await.context("delete the namespace")?;
+    // Without controllers it stays, empty and marked as deleted.
+    let end = Instant::now() + LEAVING;
+    while Instant::now() < end && connection.get(&path).await.is_ok() {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    Ok(())
 }
 
 /// Deletes all of a collection, at once.

@@ -9,8 +9,8 @@ use crate::process::{Started, Usage};
 use crate::work::IdleOptions;
 use crate::work::start::in_folder;
 
-/// What follows a start is not idleness.
-const SETTLE: Duration = Duration::from_secs(10);
+/// What follows a start or other work is not idleness.
+pub const SETTLE: Duration = Duration::from_secs(10);
 
 pub async fn measure(options: &IdleOptions, span: Duration, report: &mut Report) -> Result<()> {
     if options.start.command.is_empty() {

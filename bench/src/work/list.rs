@@ -5,7 +5,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 
 use crate::cluster::Cluster;
+use crate::connection::Connection;
 use crate::figures::{Durations, Report};
+use crate::objects;
 use crate::room::{self, Room};
 use crate::work::{ListOptions, load};
 
@@ -17,8 +19,9 @@ pub async fn measure(
     report: &mut Report,
 ) -> Result<()> {
     let path = room.core("pods");
-    load::make_pods(cluster, path.clone(), u64::from(options.pods), usize::try_from(options.size)?).await?;
     let mut connection = cluster.connect().await?;
+    let size = size_to_send(&mut connection, &path, usize::try_from(options.size)?).await?;
+    load::make_pods(cluster, path.clone(), u64::from(options.pods), size).await?;
     let mut bytes = connection.get(&path).await?.len();
     let mut durations = Durations::default();
     let end = Instant::now() + span;
@@ -31,4 +34,12 @@ pub async fn measure(
     report.add(format!("{name}, size"), bytes as f64 / 1e6, "MB");
     report.add_durations(&name, &mut durations);
     room::empty(&mut connection, &path).await
+}
+
+/// Servers add more or less to a pod: what to send so that as much is listed on each of them.
+async fn size_to_send(connection: &mut Connection, path: &str, wanted: usize) -> Result<usize> {
+    let sent = objects::pod("sample", wanted);
+    let (length, stored) = (sent.len(), connection.create(path, sent).await?.len());
+    connection.delete(&format!("{path}/sample?gracePeriodSeconds=0")).await?;
+    Ok(wanted.saturating_sub(stored.saturating_sub(length)))
 }

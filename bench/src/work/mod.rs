@@ -68,7 +68,7 @@ pub struct ListOptions {
     #[arg(long, default_value_t = 3_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub pods: u32,
     /// The size of a stored pod, in bytes, about.
-    #[arg(long, default_value_t = 3_400, value_parser = clap::value_parser!(u32).range(400..=500_000))]
+    #[arg(long, default_value_t = 3_333, value_parser = clap::value_parser!(u32).range(400..=500_000))]
     pub size: u32,
 }
 
@@ -165,7 +165,7 @@ impl Work {
 async fn all(cluster: &Cluster, room: &Room, options: &AllOptions, span: Duration, report: &mut Report) -> Result<()> {
     let kind = "configmaps".to_owned();
     let create_options = CreateOptions { writers: vec![1, 32], kind, size: 2_048 };
-    let list_options = ListOptions { pods: 3_000, size: 3_400 };
+    let list_options = ListOptions { pods: 3_000, size: 3_333 };
     let mut failed = Vec::new();
     let mut note =
         |what: &str, result: Result<()>| failed.extend(result.err().map(|error| format!("{what}: {error:#}")));
@@ -180,6 +180,7 @@ async fn all(cluster: &Cluster, room: &Room, options: &AllOptions, span: Duratio
     if !options.pid.is_empty() {
         let memory_options = MemoryOptions { pid: options.pid.clone(), pods: 10_000 };
         note("memory", memory::measure(cluster, room, &memory_options, report).await);
+        tokio::time::sleep(idle::SETTLE).await;
         note("idle", idle::sample(&options.pid, span, report).await);
     }
     if failed.is_empty() {
