@@ -7,7 +7,7 @@ use http::header::{ACCEPT, CONTENT_TYPE};
 use kube::Client;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::kinds::bare::Bare;
 use crate::kinds::meta::Meta;
@@ -130,10 +130,30 @@ impl Cluster {
         propagation: Option<Propagation>,
         grace: Option<u32>,
     ) -> kube::Result<()> {
+        self.delete_if(resource, meta, json!({"uid": meta.uid}), propagation, grace).await
+    }
+
+    /// Deletes the object if nobody has changed it since it was read.
+    pub async fn delete_unchanged(
+        &self,
+        resource: &Resource,
+        meta: &Meta,
+        propagation: Propagation,
+    ) -> kube::Result<()> {
+        let conditions = json!({"uid": meta.uid, "resourceVersion": meta.resource_version});
+        self.delete_if(resource, meta, conditions, Some(propagation), None).await
+    }
+
+    async fn delete_if(
+        &self,
+        resource: &Resource,
+        meta: &Meta,
+        preconditions: Value,
+        propagation: Option<Propagation>,
+        grace: Option<u32>,
+    ) -> kube::Result<()> {
         let path = resource.object(&meta.namespace, &meta.name, "");
-        let mut options = json!({
-            "kind": "DeleteOptions", "apiVersion": "v1", "preconditions": {"uid": meta.uid},
-        });
+        let mut options = json!({"kind": "DeleteOptions", "apiVersion": "v1", "preconditions": preconditions});
         if let Some(propagation) = propagation {
             options["propagationPolicy"] = json!(format!("{propagation:?}"));
         }

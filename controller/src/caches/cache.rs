@@ -251,8 +251,8 @@ pub trait MetaCache: Send + Sync {
 
     fn on_meta_change(&self, handler: MetaHandler);
 
-    /// Calls `each` with the metadata of all objects.
-    fn each_meta(&self, each: &mut dyn FnMut(&Meta));
+    /// The metadata of one object.
+    fn meta(&self, namespace: &str, name: &str) -> Option<Meta>;
 }
 
 impl<K: Kind> MetaCache for Cache<K> {
@@ -275,10 +275,8 @@ impl<K: Kind> MetaCache for Cache<K> {
         });
     }
 
-    fn each_meta(&self, each: &mut dyn FnMut(&Meta)) {
-        for object in self.list(None) {
-            each(object.meta());
-        }
+    fn meta(&self, namespace: &str, name: &str) -> Option<Meta> {
+        self.find(namespace, name).map(|object| object.meta().clone())
     }
 }
 

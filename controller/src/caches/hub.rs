@@ -36,6 +36,8 @@ struct Kept {
     typed: Arc<dyn Any + Send + Sync>,
     meta: Arc<dyn MetaCache>,
     observed: bool,
+    /// Held for its metadata only, by nobody in particular.
+    on_demand: bool,
     stop: CancellationToken,
 }
 
@@ -46,7 +48,7 @@ impl Caches {
 
     /// The cache of a kind. One that is new is filled after the next `start`.
     pub fn of<K: Kind>(&self) -> Cache<K> {
-        self.hold(K::RESOURCE)
+        self.hold(K::RESOURCE, false)
     }
 
     /// Makes sure that the metadata of a resource is watched, by the cache that is there or by one of its own.
@@ -54,7 +56,7 @@ impl Caches {
         if let Some(kept) = self.held().caches.get(resource) {
             return kept.meta.clone();
         }
-        Arc::new(self.hold::<Bare>(resource.clone()))
+        Arc::new(self.hold::<Bare>(resource.clone(), true))
     }
 
     /// Calls `observer` for every change in every cache that is started after this call.
@@ -76,9 +78,12 @@ impl Caches {
         waiting.into_iter().for_each(|begin| begin());
     }
 
-    /// Ends the watch of a resource that is served no longer.
+    /// Ends the watch of a resource that is served no longer, unless a controller reads it.
     pub fn forget(&self, resource: &Resource) {
-        if let Some(kept) = self.held().caches.remove(resource) {
+        let mut held = self.held();
+        if held.caches.get(resource).is_some_and(|kept| kept.on_demand)
+            && let Some(kept) = held.caches.remove(resource)
+        {
             kept.stop.cancel();
         }
     }
@@ -91,7 +96,7 @@ impl Caches {
         }
     }
 
-    fn hold<K: Kind>(&self, resource: Resource) -> Cache<K> {
+    fn hold<K: Kind>(&self, resource: Resource, on_demand: bool) -> Cache<K> {
         let mut held = self.held();
         if let Some(kept) = held.caches.get(&resource) {
             let cache = kept.typed.clone().downcast::<Cache<K>>();
@@ -99,8 +104,13 @@ impl Caches {
         }
         let cache = Cache::<K>::new(resource.clone());
         let stop = self.0.tasks.token().child_token();
-        let kept =
-            Kept { typed: Arc::new(cache.clone()), meta: Arc::new(cache.clone()), observed: false, stop: stop.clone() };
+        let kept = Kept {
+            typed: Arc::new(cache.clone()),
+            meta: Arc::new(cache.clone()),
+            observed: false,
+            on_demand,
+            stop: stop.clone(),
+        };
         held.caches.insert(resource.clone(), kept);
         let (client, tasks, filled) = (self.0.client.clone(), self.0.tasks.clone(), cache.clone());
         held.waiting.push(Box::new(move || {

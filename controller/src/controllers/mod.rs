@@ -3,6 +3,7 @@
 mod deployment;
 mod endpoint_slice;
 mod endpoints;
+mod garbage;
 mod load_balancer;
 mod namespace;
 mod pod_gc;
@@ -23,6 +24,7 @@ pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "deployment", start: deployment::start },
     Controller { name: "endpoint_slice", start: endpoint_slice::start },
     Controller { name: "endpoint", start: endpoints::start },
+    Controller { name: "garbage_collector", start: garbage::start },
     Controller { name: "load_balancer", start: load_balancer::start },
     Controller { name: "namespace", start: namespace::start },
     Controller { name: "pod_gc", start: pod_gc::start },

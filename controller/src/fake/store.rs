@@ -136,6 +136,10 @@ impl Store {
         if !wanted.is_null() && *wanted != object["metadata"]["uid"] {
             return Err(refusal(409, "Conflict", "Precondition failed: UID"));
         }
+        let wanted = &options["preconditions"]["resourceVersion"];
+        if !wanted.is_null() && *wanted != object["metadata"]["resourceVersion"] {
+            return Err(refusal(409, "Conflict", "Precondition failed: ResourceVersion"));
+        }
         let finalizer = match options["propagationPolicy"].as_str() {
             Some("Foreground") => Some("foregroundDeletion"),
             Some("Orphan") => Some("orphan"),

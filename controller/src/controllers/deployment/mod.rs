@@ -383,16 +383,15 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_name_that_is_taken_costs_a_collision() {
         let world = World::start().await;
-        world.create_node("n");
-        world.create(DEPLOYMENTS, deployment(1, "one"));
-        world.eventually("a set", |world| world.list(SETS).len() == 1).await;
-        let name = world.list(SETS)[0]["metadata"]["name"].as_str().unwrap().to_owned();
-        world.delete(&format!("{DEPLOYMENTS}/web"), json!({}));
-        world.settle(Duration::from_secs(1)).await;
-        assert_eq!(world.list(SETS).len(), 1);
-        world.create(DEPLOYMENTS, deployment(1, "one"));
+        let object = deployment(1, "one");
+        let name = format!("web-{}", super::revision::hash(&object["spec"]["template"].clone().into(), None));
+        let stranger =
+            json!({"apiVersion": "x.io/v1", "kind": "Stranger", "name": "s", "uid": "s", "controller": true});
+        let taken = json!({"kind": "ReplicaSet", "metadata": {"name": name, "ownerReferences": [stranger]},
+            "spec": {"replicas": 0, "selector": {"matchLabels": {"x": "y"}}, "template": object["spec"]["template"]}});
+        world.create(SETS, taken);
+        world.create(DEPLOYMENTS, object);
         world.eventually("another set", |world| world.list(SETS).len() == 2).await;
-        assert_eq!(status(&world)["collisionCount"], 1);
-        assert!(world.list(SETS).iter().any(|set| set["metadata"]["name"] == name.as_str()));
+        world.eventually("told", |world| status(world)["collisionCount"] == 1).await;
     }
 }
