@@ -6,6 +6,8 @@ pub mod facts;
 pub mod kind;
 mod pod_spec;
 pub mod rules;
+#[cfg(test)]
+mod rules_tests;
 
 mod config_map;
 mod deployment;
@@ -22,6 +24,8 @@ mod service;
 mod service_account;
 pub mod service_spec;
 mod table;
+#[cfg(test)]
+mod table_tests;
 
 use k8s_openapi::api::{
     apps::v1 as apps, coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,

@@ -1,0 +1,300 @@
+//! Tests of what the kinds refuse, and in which words.
+
+use api::field::FieldErrors;
+use serde_json::{Value, json};
+
+use crate::kinds::KINDS;
+use crate::kinds::erased::Draft;
+
+fn draft(kind: &str, object: Value) -> Box<dyn Draft> {
+    let entry = KINDS.iter().find(|entry| entry.facts().kind == kind).unwrap();
+    let mut draft = entry.decode_value(object).unwrap().draft;
+    draft.fill_defaults();
+    draft
+}
+
+/// Everything that is wrong with a new object.
+fn refusals(kind: &str, object: Value) -> Vec<String> {
+    let mut draft = draft(kind, object);
+    draft.before_create();
+    let mut errors = FieldErrors::default();
+    draft.validate(&mut errors);
+    errors.0.iter().map(ToString::to_string).collect()
+}
+
+/// Everything that is wrong with a change.
+fn update_refusals(kind: &str, old: Value, new: Value) -> Vec<String> {
+    let (old, mut new) = (draft(kind, old), draft(kind, new));
+    new.before_update(&*old);
+    let mut errors = FieldErrors::default();
+    new.validate(&mut errors);
+    new.validate_update(&*old, &mut errors);
+    errors.0.iter().map(ToString::to_string).collect()
+}
+
+fn pod(change: impl FnOnce(&mut Value)) -> Value {
+    let mut spec = json!({"containers": [{"name": "web", "image": "web:1"}]});
+    change(&mut spec);
+    json!({"spec": spec})
+}
+
+fn container(change: impl FnOnce(&mut Value)) -> Vec<String> {
+    refusals("Pod", pod(|spec| change(&mut spec["containers"][0])))
+}
+
+#[test]
+fn a_pod_that_is_right_is_let_in() {
+    let all = json!({"spec": {
+        "initContainers": [{"name": "init", "image": "i", "restartPolicy": "Always"}],
+        "containers": [{"name": "web", "image": "web:1", "command": ["x"],
+            "ports": [{"name": "http", "containerPort": 80}, {"containerPort": 53, "protocol": "UDP"}],
+            "env": [{"name": "A", "value": "1"}, {"name": "B", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
+                {"name": "C", "valueFrom": {"configMapKeyRef": {"name": "m", "key": "k"}}},
+                {"name": "D", "valueFrom": {"fieldRef": {"fieldPath": "metadata.labels['app']"}}}],
+            "envFrom": [{"secretRef": {"name": "s"}}],
+            "resources": {"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "500m"}},
+            "livenessProbe": {"tcpSocket": {"port": "http"}}, "readinessProbe": {"exec": {"command": ["true"]}},
+            "volumeMounts": [{"name": "v", "mountPath": "/v"}]}],
+        "volumes": [{"name": "v"}, {"name": "h", "hostPath": {"path": "/tmp"}},
+            {"name": "s", "secret": {"secretName": "s"}}],
+        "tolerations": [{"operator": "Exists"}], "nodeSelector": {"a": "b"}}});
+    assert_eq!(refusals("Pod", all), [""; 0]);
+}
+
+#[test]
+fn containers_are_told_apart_and_have_images() {
+    assert_eq!(refusals("Pod", json!({"spec": {}})), ["spec.containers: Required value"]);
+    let twice = pod(|spec| spec["initContainers"] = json!([{"name": "web", "image": "x"}]));
+    assert_eq!(refusals("Pod", twice), ["spec.initContainers[0].name: Duplicate value: \"web\""]);
+    assert_eq!(container(|web| web["image"] = json!("")), ["spec.containers[0].image: Required value"]);
+    assert_eq!(container(|web| web["name"] = json!("")), ["spec.containers[0].name: Required value"]);
+    assert_eq!(
+        container(|web| web["imagePullPolicy"] = json!("Sometimes")),
+        ["spec.containers[0].imagePullPolicy: Unsupported value: \"Sometimes\": supported values: \"Always\", \
+          \"IfNotPresent\", \"Never\""]
+    );
+}
+
+#[test]
+fn ports_and_probes_are_checked() {
+    assert_eq!(
+        container(|web| web["ports"] = json!([{"containerPort": 70000}, {"containerPort": 1, "protocol": "X"}])),
+        [
+            "spec.containers[0].ports[0].containerPort: Invalid value: 70000: must be between 1 and 65535, inclusive",
+            "spec.containers[0].ports[1].protocol: Unsupported value: \"X\": supported values: \"SCTP\", \"TCP\", \"UDP\"",
+        ]
+    );
+    assert_eq!(
+        container(|web| web["livenessProbe"] = json!({"successThreshold": 2})),
+        [
+            "spec.containers[0].livenessProbe: Required value: must specify a handler type",
+            "spec.containers[0].livenessProbe.successThreshold: Invalid value: 2: must be 1",
+        ]
+    );
+    assert_eq!(
+        container(|web| web["readinessProbe"] = json!({"exec": {"command": ["x"]}, "tcpSocket": {"port": 0}})),
+        [
+            "spec.containers[0].readinessProbe.tcpSocket: Forbidden: may not specify more than 1 handler type",
+            "spec.containers[0].readinessProbe.tcpSocket.port: Invalid value: 0: must be between 1 and 65535, inclusive",
+        ]
+    );
+}
+
+#[test]
+fn environments_mounts_and_amounts_are_checked() {
+    assert_eq!(
+        container(|web| web["env"] = json!([{"name": "A=B"}, {"name": "C", "value": "x", "valueFrom": {}}])),
+        [
+            "spec.containers[0].env[0].name: Invalid value: \"A=B\": a valid environment variable name must consist only \
+             of printable ASCII characters other than '='",
+            "spec.containers[0].env[1].valueFrom: Invalid value: \"\": may not be specified when `value` is not empty",
+            "spec.containers[0].env[1].valueFrom: Invalid value: \"\": must specify one of: `fieldRef`, \
+             `resourceFieldRef`, `configMapKeyRef`, `secretKeyRef` or `fileKeyRef`",
+        ]
+    );
+    assert_eq!(
+        container(|web| web["volumeMounts"] = json!([{"name": "v", "mountPath": "/a", "subPath": "../b"}])),
+        [
+            "spec.containers[0].volumeMounts[0].name: Not found: \"v\"",
+            "spec.containers[0].volumeMounts[0].subPath: Invalid value: \"../b\": must not contain '..'",
+        ]
+    );
+    assert_eq!(
+        container(|web| web["resources"] = json!({"requests": {"cpu": "2", "memory": "x"}, "limits": {"cpu": "1"}})),
+        [
+            "spec.containers[0].resources.requests[memory]: Invalid value: \"x\": quantities must match the regular \
+             expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+            "spec.containers[0].resources.requests: Invalid value: \"2\": must be less than or equal to cpu limit of 1",
+        ]
+    );
+    let both = pod(|spec| spec["volumes"] = json!([{"name": "v", "emptyDir": {}, "hostPath": {"path": "/"}}]));
+    assert_eq!(refusals("Pod", both), ["spec.volumes[0]: Forbidden: may not specify more than 1 volume type"]);
+}
+
+#[test]
+fn a_template_must_fit_its_selector_and_run_for_ever() {
+    let set = |selector: Value, template: Value| json!({"spec": {"selector": selector, "template": template}});
+    let spec = json!({"containers": [{"name": "a", "image": "a"}], "restartPolicy": "Never"});
+    let template = json!({"metadata": {"labels": {"app": "x"}}, "spec": spec});
+    for kind in ["Deployment", "ReplicaSet"] {
+        assert_eq!(
+            refusals(kind, set(json!({"matchLabels": {"app": "web"}}), template.clone())),
+            [
+                "spec.template.metadata.labels: Invalid value: {\"app\":\"x\"}: `selector` does not match template `labels`",
+                "spec.template.spec.restartPolicy: Unsupported value: \"Never\": supported values: \"Always\"",
+            ]
+        );
+        let empty = refusals(kind, set(json!({}), template.clone()));
+        assert_eq!(empty[0], "spec.selector: Invalid value: {}: empty selector is invalid for deployment");
+    }
+    let fits = |labels: Value| {
+        let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}});
+        set(json!({"matchLabels": labels}), template)
+    };
+    assert_eq!(
+        update_refusals("Deployment", fits(json!({"a": "b"})), fits(json!({"a": "c"}))),
+        ["spec.selector: Invalid value: {\"matchLabels\":{\"a\":\"c\"}}: field is immutable"]
+    );
+}
+
+#[test]
+fn a_rolling_update_must_be_able_to_move() {
+    let deployment = |strategy: Value| {
+        let template =
+            json!({"metadata": {"labels": {"a": "b"}}, "spec": {"containers": [{"name": "a", "image": "a"}]}});
+        json!({"spec": {"selector": {"matchLabels": {"a": "b"}}, "template": template, "strategy": strategy}})
+    };
+    let rolling = |unavailable: Value, surge: Value| {
+        let rolling = json!({"maxUnavailable": unavailable, "maxSurge": surge});
+        refusals("Deployment", deployment(json!({"type": "RollingUpdate", "rollingUpdate": rolling})))
+    };
+    assert_eq!(rolling(json!(1), json!("50%")), [""; 0]);
+    assert_eq!(
+        rolling(json!(0), json!("0%")),
+        ["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: 0: may not be 0 when `maxSurge` is 0"]
+    );
+    assert_eq!(
+        rolling(json!("150%"), json!(1)),
+        ["spec.strategy.rollingUpdate.maxUnavailable: Invalid value: \"150%\": must not be greater than 100%"]
+    );
+    assert!(rolling(json!("x"), json!(1))[0].contains("a valid percent string"));
+    assert_eq!(
+        refusals("Deployment", deployment(json!({"type": "Recreate", "rollingUpdate": {}}))),
+        ["spec.strategy.rollingUpdate: Forbidden: may not be specified when strategy `type` is 'Recreate'"]
+    );
+}
+
+#[test]
+fn a_service_says_what_its_type_needs() {
+    let service = |spec: Value| refusals("Service", json!({"spec": spec}));
+    assert_eq!(service(json!({})), ["spec.ports: Required value"]);
+    assert_eq!(service(json!({"clusterIP": "None"})), [""; 0]);
+    assert_eq!(service(json!({"type": "ExternalName"})), ["spec.externalName: Required value"]);
+    assert_eq!(
+        service(json!({"type": "Odd", "ports": [{"port": 80}]})),
+        [
+            "spec.type: Unsupported value: \"Odd\": supported values: \"ClusterIP\", \"ExternalName\", \"LoadBalancer\", \
+          \"NodePort\""
+        ]
+    );
+    assert_eq!(
+        service(json!({"type": "NodePort", "clusterIP": "None", "ports": [{"port": 80}]})),
+        ["spec.clusterIPs[0]: Invalid value: \"None\": may not be set to 'None' for NodePort services"]
+    );
+    assert_eq!(
+        service(json!({"ports": [{"port": 80, "nodePort": 30000}]})),
+        ["spec.ports[0].nodePort: Forbidden: may not be used when `type` is 'ClusterIP'"]
+    );
+    assert_eq!(
+        service(json!({"ports": [{"port": 80}, {"port": 0, "name": "B_"}]})),
+        [
+            "spec.ports[0].name: Required value".to_owned(),
+            format!("spec.ports[1].name: Invalid value: \"B_\": {}", api::names::dns_label("B_").unwrap_err()),
+            "spec.ports[1].port: Invalid value: 0: must be between 1 and 65535, inclusive".to_owned(),
+            "spec.ports[1].targetPort: Invalid value: 0: must be between 1 and 65535, inclusive".to_owned(),
+        ]
+    );
+    assert_eq!(
+        service(json!({"ports": [{"port": 80}], "externalTrafficPolicy": "Local"})),
+        ["spec.externalTrafficPolicy: Invalid value: \"Local\": may only be set for externally-accessible services"]
+    );
+}
+
+#[test]
+fn endpoints_may_be_on_loopback_and_nowhere_unreal() {
+    let slice = |address: &str| json!({"addressType": "IPv4", "endpoints": [{"addresses": [address]}]});
+    let endpoints = |address: &str| json!({"subsets": [{"addresses": [{"ip": address}], "ports": [{"port": 80}]}]});
+    assert_eq!(refusals("EndpointSlice", slice("127.64.1.2")), [""; 0]);
+    assert_eq!(refusals("Endpoints", endpoints("127.64.1.2")), [""; 0]);
+    assert_eq!(
+        refusals("EndpointSlice", slice("x")),
+        ["endpoints[0].addresses[0]: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or \
+          2001:db8::ffff)"]
+    );
+    assert_eq!(
+        refusals("Endpoints", endpoints("0.0.0.0")),
+        ["subsets[0].addresses[0].ip: Invalid value: \"0.0.0.0\": may not be unspecified (0.0.0.0)"]
+    );
+    let changed = json!({"addressType": "IPv6", "endpoints": []});
+    assert_eq!(
+        update_refusals("EndpointSlice", slice("127.64.1.2"), changed),
+        ["addressType: Invalid value: \"IPv6\": field is immutable"]
+    );
+    let many = json!({"addressType": "IPv4", "endpoints": vec![json!({"addresses": ["1.2.3.4"]}); 1001]});
+    assert_eq!(refusals("EndpointSlice", many), ["endpoints: Too many: 1001: must have at most 1000 items"]);
+}
+
+#[test]
+fn what_is_set_for_ever_stays() {
+    let map = |immutable: Value, value: &str| json!({"immutable": immutable, "data": {"a": value}});
+    assert_eq!(update_refusals("ConfigMap", map(json!(true), "1"), map(json!(true), "1")), [""; 0]);
+    assert_eq!(
+        update_refusals("ConfigMap", map(json!(true), "1"), map(json!(null), "2")),
+        [
+            "immutable: Forbidden: field is immutable when `immutable` is set",
+            "data: Forbidden: field is immutable when `immutable` is set",
+        ]
+    );
+    let secret = |kind: &str| json!({"type": kind, "data": {"a": "MQ=="}});
+    assert_eq!(update_refusals("Secret", secret("a"), secret("b")), ["type: Invalid value: \"b\": field is immutable"]);
+    assert_eq!(
+        refusals("Secret", secret("kubernetes.io/tls")),
+        ["data[tls.crt]: Required value", "data[tls.key]: Required value"]
+    );
+}
+
+#[test]
+fn defaults_make_an_object_complete() {
+    let service = draft(
+        "Service",
+        json!({"spec": {"type": "LoadBalancer", "ports": [{"port": 80}],
+        "sessionAffinity": "ClientIP"}}),
+    );
+    assert_eq!(
+        service.to_value()["spec"],
+        json!({"type": "LoadBalancer", "ports": [{"port": 80, "targetPort": 80, "protocol": "TCP"}],
+            "sessionAffinity": "ClientIP", "sessionAffinityConfig": {"clientIP": {"timeoutSeconds": 10800}},
+            "externalTrafficPolicy": "Cluster", "internalTrafficPolicy": "Cluster",
+            "allocateLoadBalancerNodePorts": true})
+    );
+    let deployment = draft("Deployment", json!({"spec": {"template": {"spec": {}}}})).to_value();
+    let mut spec = deployment["spec"].clone();
+    spec.as_object_mut().unwrap().remove("template");
+    assert_eq!(
+        spec,
+        json!({"replicas": 1, "revisionHistoryLimit": 10, "progressDeadlineSeconds": 600, "selector": {},
+            "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": "25%", "maxUnavailable": "25%"}}})
+    );
+    assert_eq!(deployment["spec"]["template"]["spec"]["terminationGracePeriodSeconds"], 30);
+    let secret = draft("Secret", json!({"stringData": {"a": "1"}})).to_value();
+    assert_eq!(
+        (&secret["type"], &secret["data"]["a"], &secret["stringData"]),
+        (&json!("Opaque"), &json!("MQ=="), &Value::Null)
+    );
+    let node = draft("Node", json!({"spec": {"podCIDR": "127.64.1.0/24"}, "status": {"capacity": {"cpu": "2000m"}}}));
+    let node = node.to_value();
+    assert_eq!(
+        (&node["spec"]["podCIDRs"], &node["status"]["allocatable"]["cpu"]),
+        (&json!(["127.64.1.0/24"]), &json!("2"))
+    );
+}
