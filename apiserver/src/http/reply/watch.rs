@@ -75,9 +75,10 @@ impl Watching {
         }
         let first = tokio::select! {
             biased;
+            // Before the store, which ends at the same time and would call that a failure.
+            () = &mut self.stop => return None,
             item = self.events.next() => item?,
             () = &mut self.timeout => return self.farewell(),
-            () = &mut self.stop => return None,
         };
         let mut frame = Vec::with_capacity(4096);
         self.write(first, &mut frame);
