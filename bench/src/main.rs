@@ -8,7 +8,9 @@ mod process;
 mod room;
 mod work;
 
+use std::io::Write;
 use std::path::PathBuf;
+use std::process::ExitCode;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -44,13 +46,22 @@ struct Arguments {
     work: Work,
 }
 
-fn main() -> Result<()> {
-    let arguments = Arguments::parse();
+fn main() -> ExitCode {
+    match measure(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            writeln!(std::io::stderr(), "bench: {error:#}").ok();
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn measure(arguments: &Arguments) -> Result<()> {
     if rustls::crypto::ring::default_provider().install_default().is_err() {
         bail!("TLS is set up already");
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().context("start the runtime")?;
-    let report = runtime.block_on(run(&arguments))?;
+    let report = runtime.block_on(run(arguments))?;
     if arguments.json {
         println!("{}", report.json());
     } else {

@@ -10,6 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::cluster::Cluster;
+use crate::connection::Connection;
 use crate::figures::{Durations, Report};
 use crate::room::Room;
 use crate::work::ProxyOptions;
@@ -17,6 +18,8 @@ use crate::work::ProxyOptions;
 const PORT: u16 = 8_080;
 /// How long the Service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(20);
+/// So often is the endpoint published anew.
+const PUBLISHED: usize = 20;
 const PIECE: usize = 256 * 1_024;
 const MESSAGE: usize = 64;
 
@@ -35,8 +38,10 @@ pub async fn measure(
     let direct = listener.local_addr()?;
     let mut server = JoinSet::new();
     server.spawn(serve(listener));
-    let service = publish(cluster, room, direct).await?;
-    wait_until_it_answers(service).await?;
+    let mut connection = cluster.connect().await?;
+    let service = make_service(&mut connection, room).await?;
+    let mut publishing = publish(&mut connection, room, service, direct).await?;
+    report.add_durations("endpoint to traffic", &mut publishing);
     // Each takes a share of the time, in turn, so that a busy moment of the machine is not blamed on one side.
     let part = span / 8;
     let mut sides = [Side::new("direct", direct), Side::new("through the proxy", service)];
@@ -56,32 +61,57 @@ pub async fn measure(
     Ok(())
 }
 
-/// Makes a Service without a selector, and the slice that leads to us.
-async fn publish(cluster: &Cluster, room: &Room, endpoint: SocketAddr) -> Result<SocketAddr> {
-    let mut connection = cluster.connect().await?;
+/// Makes a Service without a selector; returns its address.
+async fn make_service(connection: &mut Connection, room: &Room) -> Result<SocketAddr> {
     let service = json!({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "proxied"},
         "spec": {"ports": [{"name": "tcp", "port": PORT}]}});
     let made = connection.create(&room.core("services"), service.to_string().into()).await?;
     let made: Value = serde_json::from_slice(&made).context("understand the service")?;
+    let address = made["spec"]["clusterIP"].as_str().context("a service without an address")?;
+    Ok(SocketAddr::new(address.parse().context("understand the service's address")?, PORT))
+}
+
+/// Publishes the slice that leads to us, several times, and at last for good: how long until the Service answers?
+async fn publish(
+    connection: &mut Connection,
+    room: &Room,
+    service: SocketAddr,
+    endpoint: SocketAddr,
+) -> Result<Durations> {
     let slice = json!({"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice",
         "metadata": {"name": "proxied", "labels": {"kubernetes.io/service-name": "proxied"}},
         "addressType": if endpoint.is_ipv4() { "IPv4" } else { "IPv6" },
         "ports": [{"name": "tcp", "protocol": "TCP", "port": endpoint.port()}],
         "endpoints": [{"addresses": [endpoint.ip()], "conditions": {"ready": true}}]});
-    connection.create(&room.slices(), slice.to_string().into()).await?;
-    let address = made["spec"]["clusterIP"].as_str().context("a service without an address")?;
-    Ok(SocketAddr::new(address.parse().context("understand the service's address")?, PORT))
+    let path = format!("{}/proxied", room.slices());
+    let mut durations = Durations::default();
+    for round in 0..=PUBLISHED {
+        let start = Instant::now();
+        connection.create(&room.slices(), slice.to_string().into()).await?;
+        until(service, true).await?;
+        // The first time, the Service may not have been known for long.
+        if round > 0 {
+            durations.add(start.elapsed());
+        }
+        if round < PUBLISHED {
+            connection.delete(&path).await?;
+            until(service, false).await?;
+        }
+    }
+    Ok(durations)
 }
 
-async fn wait_until_it_answers(service: SocketAddr) -> Result<()> {
+/// Waits until the Service answers, or no longer does.
+async fn until(service: SocketAddr, answers: bool) -> Result<()> {
     let end = Instant::now() + PATIENCE;
     while Instant::now() < end {
-        if matches!(tokio::time::timeout(PATIENCE, echo_once(service)).await, Ok(Ok(()))) {
+        let answered = matches!(tokio::time::timeout(PATIENCE, echo_once(service)).await, Ok(Ok(())));
+        if answered == answers {
             return Ok(());
         }
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_micros(200)).await;
     }
-    bail!("the service does not answer at {service}")
+    bail!("the service at {service} {} in {PATIENCE:?}", if answers { "does not answer" } else { "goes on answering" })
 }
 
 struct Side {
@@ -207,7 +237,7 @@ mod tests {
         let mut side = Side::new("direct", listener.local_addr().unwrap());
         let mut server = JoinSet::new();
         server.spawn(serve(listener));
-        wait_until_it_answers(side.address).await.unwrap();
+        until(side.address, true).await.unwrap();
         side.measure(Duration::from_millis(100)).await.unwrap();
         assert!(side.bytes > 0 && side.round_trips.len() > 0 && side.connections.len() > 0);
     }
