@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 
 use api::field::FieldErrors;
 use api::names::GroupResource;
+use api::schema;
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
@@ -14,6 +15,7 @@ use serde_json::Value;
 use crate::kinds::canonical;
 use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
 use crate::kinds::kind::Kind;
+use crate::kinds::zeros;
 
 /// An entry of the kind list.
 pub type KindRef = &'static dyn AnyKind;
@@ -25,9 +27,11 @@ pub trait AnyKind: Send + Sync {
     fn columns(&self) -> Vec<ColumnHead>;
     /// The cells of one table row, in the order of `columns`.
     fn cells(&self, object: &[u8], now: Timestamp) -> Result<Vec<Value>, serde_json::Error>;
-    /// Reads an object; unknown fields are dropped, and their places listed: `spec.foo`.
+    /// Reads what a client sent; unknown fields are dropped, and their places listed: `spec.foo`.
     fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error>;
     fn decode_value(&self, value: Value) -> Result<Decoded, serde_json::Error>;
+    /// Reads what is kept, in this kind's form.
+    fn decode_kept(&self, json: &[u8]) -> Result<Box<dyn Draft>, serde_json::Error>;
     /// Where its objects are kept: under its own name, unless it is another kind in another shape.
     fn storage(&self) -> GroupResource;
     /// The canonical form in which a draft of this kind is kept.
@@ -126,6 +130,9 @@ where
     }
 
     fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error> {
+        if zeros::may_be_in_text(json) {
+            return self.decode_value(serde_json::from_slice(json)?);
+        }
         let mut reader = serde_json::Deserializer::from_slice(json);
         let mut unknown_fields = Vec::new();
         let object: K = serde_ignored::deserialize(&mut reader, |path| unknown_fields.push(place(&path)))?;
@@ -133,10 +140,19 @@ where
         Ok(Decoded { draft: Box::new(Typed(object)), unknown_fields })
     }
 
-    fn decode_value(&self, value: Value) -> Result<Decoded, serde_json::Error> {
+    fn decode_value(&self, mut value: Value) -> Result<Decoded, serde_json::Error> {
+        if zeros::are_in(&value)
+            && let Some(definition) = schema::of_kind(K::GROUP, K::VERSION, K::KIND)
+        {
+            zeros::leave_out(&mut value, definition);
+        }
         let mut unknown_fields = Vec::new();
         let object: K = serde_ignored::deserialize(value, |path| unknown_fields.push(place(&path)))?;
         Ok(Decoded { draft: Box::new(Typed(object)), unknown_fields })
+    }
+
+    fn decode_kept(&self, json: &[u8]) -> Result<Box<dyn Draft>, serde_json::Error> {
+        Ok(Box::new(Typed(serde_json::from_slice::<K>(json)?)))
     }
 
     fn storage(&self) -> GroupResource {

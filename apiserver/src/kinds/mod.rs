@@ -26,6 +26,7 @@ pub mod service_spec;
 mod table;
 #[cfg(test)]
 mod table_tests;
+mod zeros;
 
 use k8s_openapi::api::{
     apps::v1 as apps, coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery,

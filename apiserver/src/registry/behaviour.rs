@@ -457,3 +457,18 @@ async fn addresses_of_a_pod_are_said_in_both_ways() {
     let cells = fixture.kind("pods").cells(&page.objects[0].bytes, jiff::Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(cells[5], "127.64.1.2");
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_leaves_out_empty_values_changes_nothing() {
+    let fixture = Fixture::new().await;
+    let mut pod = sample(fixture.kind("pods"), "p");
+    pod["spec"]["hostNetwork"] = json!(false);
+    pod["spec"]["containers"][0]["args"] = json!([]);
+    pod["spec"]["volumes"] = json!([]);
+    let created = fixture.create("pods", pod).await.unwrap();
+    assert_eq!((&created["spec"]["hostNetwork"], &created["spec"]["volumes"]), (&Value::Null, &Value::Null));
+    let mut again = created.clone();
+    again["spec"]["hostNetwork"] = json!(false);
+    again["metadata"]["labels"] = json!({});
+    assert_eq!(fixture.update("pods", again).await.unwrap(), created);
+}

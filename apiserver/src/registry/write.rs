@@ -83,9 +83,8 @@ impl Registry {
     /// The typed form of what is stored, without its revision.
     pub(super) fn decode_stored(kind: KindRef, object: &Arc<Object>) -> Result<Box<dyn Draft>, Failure> {
         let viewed = view(kind, object.clone())?;
-        let decoded = kind.decode(&viewed.bytes);
-        let decoded = decoded.map_err(|error| Failure::internal(format!("read {}: {error}", object.key)))?;
-        let mut draft = decoded.draft;
+        let draft = kind.decode_kept(&viewed.bytes);
+        let mut draft = draft.map_err(|error| Failure::internal(format!("read {}: {error}", object.key)))?;
         draft.metadata_mut().resource_version = None;
         Ok(draft)
     }

@@ -1,0 +1,162 @@
+//! Values that say nothing: empty lists, maps and texts, and zeros that upstream's types cannot tell from nothing.
+//!
+//! Clients written in Go leave them out when they write an object back. They are left out here too, so that such a write
+//! does not look like a change of what may not be changed.
+
+use std::collections::BTreeSet;
+use std::sync::OnceLock;
+
+use api::schema::{self, Definition, Shape, View};
+use serde_json::{Map, Value};
+
+/// Fields whose `false` or `0` is the same as nothing. Most others are pointers in Go, where it is not.
+const ZEROS: &[&str] = &[
+    "healthCheckNodePort",
+    "hostIPC",
+    "hostNetwork",
+    "hostPID",
+    "hostPort",
+    "initialDelaySeconds",
+    "minReadySeconds",
+    "nodePort",
+    "paused",
+    "publishNotReadyAddresses",
+    "readOnly",
+    "stdin",
+    "stdinOnce",
+    "tty",
+    "unschedulable",
+];
+
+/// Texts that are pointers in Go: empty is a value of its own.
+const TEXTS: &[&str] = &["apiGroup", "appProtocol", "holderIdentity", "storageClassName", "volumeAttributesClassName"];
+
+/// The names of all fields that hold maps.
+fn map_names() -> &'static BTreeSet<&'static str> {
+    static NAMES: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| {
+        let properties = schema::definitions().flat_map(Definition::properties);
+        let maps = properties.filter(|property| matches!(property.shape().view(), View::Map(_)));
+        maps.map(|property| property.name()).collect()
+    })
+}
+
+fn says_nothing(name: &str, value: &Value) -> bool {
+    match value {
+        Value::Array(list) => list.is_empty(),
+        Value::Object(object) => object.is_empty() && map_names().contains(name),
+        Value::String(text) => text.is_empty() && !TEXTS.contains(&name),
+        Value::Bool(false) => ZEROS.contains(&name),
+        Value::Number(number) => number.as_i64() == Some(0) && ZEROS.contains(&name),
+        _ => false,
+    }
+}
+
+/// Whether some value may say nothing, by a look at the text alone.
+pub fn may_be_in_text(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(colon) = rest.iter().position(|byte| *byte == b':') {
+        let (before, after) = (&rest[..colon], rest[colon + 1..].trim_ascii_start());
+        let is_suspect = match after.first() {
+            Some(b'[') => after[1..].trim_ascii_start().starts_with(b"]"),
+            Some(b'{') => {
+                after[1..].trim_ascii_start().starts_with(b"}") && is_named(before, |name| map_names().contains(name))
+            }
+            Some(b'"') => after[1..].starts_with(b"\""),
+            Some(b'f' | b'0') => is_named(before, |name| ZEROS.contains(&name)),
+            _ => false,
+        };
+        if is_suspect {
+            return true;
+        }
+        rest = &rest[colon + 1..];
+    }
+    false
+}
+
+/// Whether the text ends in a key for which this holds.
+fn is_named(before: &[u8], holds: impl Fn(&str) -> bool) -> bool {
+    let Some(before) = before.trim_ascii_end().strip_suffix(b"\"") else { return false };
+    let start = before.iter().rposition(|byte| *byte == b'"').map_or(0, |quote| quote + 1);
+    std::str::from_utf8(&before[start..]).is_ok_and(holds)
+}
+
+pub fn are_in(value: &Value) -> bool {
+    match value {
+        Value::Object(object) => object.iter().any(|(name, value)| says_nothing(name, value) || are_in(value)),
+        Value::Array(list) => list.iter().any(are_in),
+        _ => false,
+    }
+}
+
+/// Leaves out what says nothing, where the type is known and the field is not required.
+pub fn leave_out(value: &mut Value, definition: Definition) {
+    if let Value::Object(object) = value {
+        leave_out_of_object(object, definition);
+    }
+}
+
+fn leave_out_of_object(object: &mut Map<String, Value>, definition: Definition) {
+    object.retain(|name, value| {
+        // What is not known is kept, to be told of.
+        let Some(property) = definition.property(name) else { return true };
+        if says_nothing(name, value) && !property.is_required() {
+            return false;
+        }
+        leave_out_inside(value, property.shape());
+        true
+    });
+}
+
+fn leave_out_inside(value: &mut Value, shape: Shape) {
+    match (shape.view(), value) {
+        (View::Reference(definition), Value::Object(object)) => leave_out_of_object(object, definition),
+        (View::List(element), Value::Array(list)) => {
+            list.iter_mut().for_each(|value| leave_out_inside(value, element));
+        }
+        (View::Map(element), Value::Object(map)) => {
+            map.values_mut().for_each(|value| leave_out_inside(value, element));
+        }
+        _ => {}
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn pod(spec: Value) -> Value {
+        json!({"metadata": {"name": "p", "labels": {}, "annotations": {"a": ""}}, "spec": spec})
+    }
+
+    #[test]
+    fn what_go_leaves_out_is_left_out() {
+        let mut value = pod(json!({
+            "hostNetwork": false, "automountServiceAccountToken": false, "nodeName": "", "volumes": [], "unknown": [],
+            "securityContext": {}, "terminationGracePeriodSeconds": 0, "nodeSelector": {},
+            "containers": [{"name": "", "image": "x", "command": [], "volumeMounts": [{"name": "v", "mountPath": "/", "readOnly": false}],
+                "env": [{"name": "A", "value": ""}]}],
+        }));
+        assert!(are_in(&value) && may_be_in_text(value.to_string().as_bytes()));
+        leave_out(&mut value, schema::of_kind("", "v1", "Pod").unwrap());
+        assert_eq!(
+            value,
+            json!({"metadata": {"name": "p", "annotations": {"a": ""}}, "spec": {
+                "automountServiceAccountToken": false, "unknown": [], "securityContext": {},
+                "terminationGracePeriodSeconds": 0,
+                "containers": [{"name": "", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/"}], "env": [{"name": "A"}]}],
+            }})
+        );
+    }
+
+    #[test]
+    fn most_objects_are_seen_to_be_full_at_a_glance() {
+        let full = json!({"metadata": {"name": "p"}, "spec": {"securityContext": {}, "containers": [{"name": "a"}]},
+            "status": {"ready": false, "restartCount": 0}});
+        assert!(!may_be_in_text(full.to_string().as_bytes()) && !are_in(&full));
+        for spaced in [r#"{"volumes" : [ ]}"#, r#"{"labels": { }}"#, r#"{"tty" : false}"#, r#"{"nodeName": ""}"#] {
+            assert!(may_be_in_text(spaced.as_bytes()), "{spaced}");
+        }
+    }
+}
