@@ -88,6 +88,44 @@ async fn a_node_writes_what_is_its_own_and_nothing_else() {
 }
 
 #[tokio::test]
+async fn a_node_reads_the_secrets_of_its_pods_and_registers_nobody_else() {
+    let server = server(&Tasks::new()).await;
+    let node = || User::new("system:node:a", &["system:nodes"]);
+    let secret = r#"[{"name":"v","secret":{"secretName":"used"}}]"#;
+    for (path, body) in [
+        ("/api/v1/namespaces", r#"{"metadata":{"name":"d"}}"#.to_owned()),
+        ("/api/v1/namespaces/d/serviceaccounts", r#"{"metadata":{"name":"default"}}"#.to_owned()),
+        ("/api/v1/namespaces/d/secrets", r#"{"metadata":{"name":"used"}}"#.to_owned()),
+        ("/api/v1/namespaces/d/secrets", r#"{"metadata":{"name":"other"}}"#.to_owned()),
+        (
+            "/api/v1/namespaces/d/pods",
+            format!(
+                r#"{{"metadata":{{"name":"p"}},"spec":{{"nodeName":"a","volumes":{secret},
+                "containers":[{{"name":"c","image":"i"}}]}}}}"#
+            ),
+        ),
+    ] {
+        assert_eq!(ask(&server, admin(), "POST", path, &body).await.status(), 201, "{body}");
+    }
+    for (name, code) in [("used", 200), ("other", 403)] {
+        let path = format!("/api/v1/namespaces/d/secrets/{name}");
+        assert_eq!(ask(&server, node(), "GET", &path, "").await.status(), code, "{name}");
+    }
+    for (name, code) in [("b", 403), ("a", 201)] {
+        let body = format!(r#"{{"metadata":{{"name":"{name}"}}}}"#);
+        assert_eq!(ask(&server, node(), "POST", "/api/v1/nodes", &body).await.status(), code, "{name}");
+    }
+    let status = "/api/v1/namespaces/d/pods/p/status";
+    let patch = r#"[{"op":"add","path":"/status/message","value":"x"}]"#;
+    for (user, code) in [("system:node:b", 403), ("system:node:a", 200)] {
+        let request = Request::patch(status).header("content-type", "application/json-patch+json");
+        let request = request.body(Body::from(patch)).unwrap();
+        let user = User::new(user, &["system:nodes"]);
+        assert_eq!(server.in_process(user).oneshot(request).await.unwrap().status(), code);
+    }
+}
+
+#[tokio::test]
 async fn every_answer_has_its_headers() {
     let server = server(&Tasks::new()).await;
     let response = ask(&server, admin(), "GET", "/api/v1/nothing", "").await;

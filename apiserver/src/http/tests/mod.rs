@@ -2,6 +2,7 @@
 
 mod fixtures;
 mod guards;
+mod logs;
 mod objects;
 mod tls;
 mod watches;
