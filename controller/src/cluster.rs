@@ -242,3 +242,19 @@ impl ErrorExt for kube::Error {
         }
     }
 }
+
+/// An object that is gone needs nothing more.
+pub fn unless_absent(result: kube::Result<()>) -> kube::Result<()> {
+    match result {
+        Err(error) if error.is_not_found() => Ok(()),
+        result => result,
+    }
+}
+
+/// Nor does one in whose place there is another: for requests that name a uid and no revision.
+pub fn unless_replaced(result: kube::Result<()>) -> kube::Result<()> {
+    match result {
+        Err(error) if error.is_conflict() => Ok(()),
+        result => unless_absent(result),
+    }
+}

@@ -6,10 +6,12 @@ mod endpoints;
 mod garbage;
 mod load_balancer;
 mod namespace;
+mod node_lifecycle;
 mod pod_gc;
 mod replica_set;
 mod root_ca;
 mod service_account;
+mod taint_eviction;
 
 use crate::context::Context;
 use crate::scheduler;
@@ -27,9 +29,11 @@ pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "garbage_collector", start: garbage::start },
     Controller { name: "load_balancer", start: load_balancer::start },
     Controller { name: "namespace", start: namespace::start },
+    Controller { name: "node_lifecycle", start: node_lifecycle::start },
     Controller { name: "pod_gc", start: pod_gc::start },
     Controller { name: "replicaset", start: replica_set::start },
     Controller { name: "root_ca", start: root_ca::start },
     Controller { name: "scheduler", start: scheduler::start },
     Controller { name: "serviceaccount", start: service_account::start },
+    Controller { name: "taint_eviction", start: taint_eviction::start },
 ];

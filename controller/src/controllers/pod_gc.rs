@@ -11,7 +11,7 @@ use serde::de::IgnoredAny;
 use serde_json::json;
 
 use crate::caches::cache::{Cache, Change};
-use crate::cluster::{Cluster, ErrorExt, Patch};
+use crate::cluster::{self, Cluster, Patch};
 use crate::context::Context;
 use crate::kinds::kind::{IndexKey, Kind};
 use crate::kinds::node::Node;
@@ -102,19 +102,11 @@ impl PodGc {
         let change =
             json!({"metadata": {"uid": pod.meta.uid}, "status": {"phase": "Failed", "conditions": [condition]}});
         let path = Pod::RESOURCE.object(&pod.meta.namespace, &pod.meta.name, "status");
-        ignore_absent(self.cluster.patch::<IgnoredAny>(&path, Patch::Strategic, &change).await.map(drop))
+        cluster::unless_replaced(self.cluster.patch::<IgnoredAny>(&path, Patch::Strategic, &change).await.map(drop))
     }
 
     async fn remove(&self, pod: &Pod) -> kube::Result<()> {
-        ignore_absent(self.cluster.delete(&Pod::RESOURCE, &pod.meta, None, Some(0)).await)
-    }
-}
-
-/// A pod that is gone, or another of its name, needs nothing.
-fn ignore_absent(result: kube::Result<()>) -> kube::Result<()> {
-    match result {
-        Err(error) if error.is_not_found() || error.is_conflict() => Ok(()),
-        result => result,
+        cluster::unless_replaced(self.cluster.delete(&Pod::RESOURCE, &pod.meta, None, Some(0)).await)
     }
 }
 

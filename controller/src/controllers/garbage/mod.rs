@@ -16,7 +16,7 @@ use tokio::sync::{Notify, watch};
 use tracing::{debug, warn};
 
 use crate::caches::hub::Caches;
-use crate::cluster::{Cluster, ErrorExt, Patch, Propagation};
+use crate::cluster::{self, Cluster, ErrorExt, Patch, Propagation};
 use crate::context::Context;
 use crate::controllers::garbage::graph::{Graph, Place, Uid};
 use crate::controllers::garbage::plan::{Observed, OwnerState, Verdict};
@@ -167,11 +167,13 @@ impl Garbage {
             Verdict::Reown(owners) => self.set_owners(&place, &meta, &owners).await?,
             Verdict::Delete(propagation) => {
                 debug!(%resource, object = %meta.key(), ?propagation, "collected");
-                ignore_absent(self.cluster.delete_unchanged(resource, &meta, propagation).await)?;
+                cluster::unless_absent(self.cluster.delete_unchanged(resource, &meta, propagation).await)?;
             }
             Verdict::UnblockAndDelete(owners) => {
                 self.set_owners(&place, &meta, &owners).await?;
-                ignore_absent(self.cluster.delete(resource, &meta, Some(Propagation::Foreground), None).await)?;
+                cluster::unless_absent(
+                    self.cluster.delete(resource, &meta, Some(Propagation::Foreground), None).await,
+                )?;
             }
         }
         Ok(Next::Wait)
@@ -282,7 +284,7 @@ impl Garbage {
         let path = place.resource.object(&place.namespace, &place.name, "");
         let value = if value.as_array().is_some_and(Vec::is_empty) { Value::Null } else { value };
         let change = json!({"metadata": {"uid": meta.uid, "resourceVersion": meta.resource_version, field: value}});
-        ignore_absent(self.cluster.patch::<IgnoredAny>(&path, Patch::Merge, &change).await.map(drop))
+        cluster::unless_absent(self.cluster.patch::<IgnoredAny>(&path, Patch::Merge, &change).await.map(drop))
     }
 
     fn graph(&self) -> MutexGuard<'_, Graph> {
@@ -297,13 +299,6 @@ fn is_waiting(meta: &Meta) -> bool {
 
 fn state(owner: &Meta) -> OwnerState {
     if is_waiting(owner) { OwnerState::WaitsForDependents } else { OwnerState::Present }
-}
-
-fn ignore_absent(result: kube::Result<()>) -> kube::Result<()> {
-    match result {
-        Err(error) if error.is_not_found() => Ok(()),
-        result => result,
-    }
 }
 
 #[cfg(test)]
