@@ -95,6 +95,24 @@ impl CliError {
         }
     }
 
+    /// Says which list could not be read: `Unable to list "apps/v1, Resource=deployments": …`.
+    pub fn while_listing(self, what: &str, labels: &str, fields: &str) -> Self {
+        let is_told = self.is_not_found() || self.has_reason("BadRequest");
+        match self {
+            Self::Server(mut status) if is_told => {
+                let message = status.message.take().unwrap_or_default();
+                let about = if labels.is_empty() && fields.is_empty() {
+                    format!("list {what:?}")
+                } else {
+                    format!("find {what:?} that match label selector {labels:?}, field selector {fields:?}")
+                };
+                status.message = Some(format!("Unable to {about}: {message}"));
+                Self::Server(status)
+            }
+            other => other,
+        }
+    }
+
     /// What is printed when this alone went wrong.
     pub fn report(&self) -> String {
         match self {

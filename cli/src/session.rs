@@ -11,6 +11,7 @@ use kube::Client;
 use kube::client::Body;
 use lifecycle::clock::Clock;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use crate::error::CliError;
 use crate::request::Call;
@@ -64,7 +65,8 @@ impl Session {
     /// Opens a stream of lines, such as a watch or a log.
     pub async fn lines(&self, call: Call) -> Result<Lines, CliError> {
         let response = self.send(call).await?;
-        Ok(Lines::new(response.into_body()))
+        let deadline = self.request_timeout.map(|timeout| Instant::now() + timeout);
+        Ok(Lines { deadline, ..Lines::new(response.into_body()) })
     }
 
     async fn read_whole(&self, response: Response<Body>) -> Result<Vec<u8>, CliError> {
@@ -186,11 +188,13 @@ pub struct Lines {
     start: usize,
     scanned: usize,
     ended: bool,
+    /// When the stream is over in any case.
+    deadline: Option<Instant>,
 }
 
 impl Lines {
     pub fn new(body: Body) -> Self {
-        Self { body, received: Vec::new(), start: 0, scanned: 0, ended: false }
+        Self { body, received: Vec::new(), start: 0, scanned: 0, ended: false, deadline: None }
     }
 
     /// The next line; none when the stream has ended. A last line without an end counts.
@@ -221,7 +225,11 @@ impl Lines {
     /// The next bytes as they come in.
     pub async fn chunk(&mut self) -> Result<Option<bytes::Bytes>, CliError> {
         loop {
-            match self.body.frame().await {
+            let frame = match self.deadline {
+                None => self.body.frame().await,
+                Some(deadline) => tokio::time::timeout_at(deadline, self.body.frame()).await.unwrap_or_default(),
+            };
+            match frame {
                 None => return Ok(None),
                 Some(Ok(frame)) => {
                     if let Ok(data) = frame.into_data() {

@@ -236,7 +236,12 @@ pub async fn read(
     loop {
         let call = selectors.on(Call::get(target.path()).accept(accept)).query("limit", CHUNK);
         let call = call.query_unless_empty("includeObject", include);
-        let page = session.value(call.query_unless_empty("continue", &next)).await?;
+        let page = session.value(call.query_unless_empty("continue", &next)).await;
+        let page = page.map_err(|error| {
+            let resource = &target.resource;
+            let what = format!("{}/{}, Resource={}", resource.group, resource.version, resource.plural);
+            error.while_listing(&what, &selectors.labels, &selectors.fields)
+        })?;
         next = object::text(&page, "metadata.continue").to_owned();
         pages.push(page);
         if next.is_empty() {

@@ -28,6 +28,9 @@ Examples:
 const FORCE_WARNING: &str = "Warning: Immediate deletion does not wait for confirmation that the running resource has been \
     terminated. The resource may continue to run on the cluster indefinitely.";
 
+const NOTHING_NAMED: &str = "You must provide one or more resources by argument or filename.\n\
+    Example resource specifications include:\n   '-f rsrc.yaml'\n   '--filename=rsrc.json'\n   '<resource> <name>'\n   '<resource>'";
+
 /// Delete objects by name, file or label
 #[derive(clap::Parser, Debug)]
 #[command(after_help = EXAMPLES)]
@@ -174,14 +177,14 @@ impl Delete {
     /// Refuses what contradicts itself; gives the grace period to ask for.
     fn check(&self, session: &Session) -> Result<Option<i64>, CliError> {
         if self.words.is_empty() && self.files.is_empty() {
-            return Err(CliError::local("You must provide one or more resources by argument or filename."));
+            return Err(CliError::local(NOTHING_NAMED));
         }
         let names_given = self.words.len() > 1 || self.words.iter().any(|word| word.contains('/'));
         if self.all && !self.selectors.is_empty() {
-            return Err(CliError::local("cannot set --all and --selector at the same time"));
+            return Err(CliError::local("setting 'all' parameter but found a non empty selector."));
         }
         if self.all && names_given {
-            return Err(CliError::local("name cannot be provided when --all is specified"));
+            return Err(CliError::local("name cannot be provided when a selector is specified"));
         }
         if self.files.is_empty() && !names_given && !self.all && self.selectors.is_empty() {
             return Err(CliError::local("resource(s) were provided, but no name was specified"));

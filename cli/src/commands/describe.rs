@@ -54,10 +54,18 @@ impl Command for Describe {
     }
 }
 
+/// The objects that a target means, and whether it named only the beginning of their names.
+struct Found {
+    objects: Vec<Value>,
+    by_beginning: bool,
+}
+
 impl Describe {
     pub async fn execute(&self, session: &Session) -> Result<(), CliError> {
         if self.words.is_empty() && self.files.is_empty() {
-            return Err(CliError::usage("describe", "You must specify the type of resource to describe."));
+            let message = "You must specify the type of resource to describe. Use \"skiff api-resources\" for a complete list of \
+                           supported resources.";
+            return Err(CliError::local(message));
         }
         let discovery = Discovery::read(session).await?;
         let asked = Asked {
@@ -72,11 +80,12 @@ impl Describe {
         let mut described = 0;
         for target in &targets.list {
             match self.find(session, target).await {
-                Ok(objects) => {
+                Ok(Found { objects, by_beginning }) => {
                     for object in objects {
                         let text = self.describe(session, &object).await;
-                        session.screen.print(if described > 0 { "\n\n" } else { "" })?;
+                        session.screen.print(if described > 0 && !by_beginning { "\n\n" } else { "" })?;
                         session.screen.print(&text)?;
+                        session.screen.print(if by_beginning { "\n" } else { "" })?;
                         described += 1;
                     }
                 }
@@ -92,16 +101,17 @@ impl Describe {
     }
 
     /// The objects of a target. A name that nothing has may be the beginning of several.
-    async fn find(&self, session: &Session, target: &Target) -> Result<Vec<Value>, CliError> {
+    async fn find(&self, session: &Session, target: &Target) -> Result<Found, CliError> {
         let failure = match targets::objects(session, target, &self.selectors).await {
             Err(error) if error.is_not_found() && target.name.is_some() && target.manifest.is_none() => error,
-            other => return other,
+            Err(error) => return Err(error),
+            Ok(objects) => return Ok(Found { objects, by_beginning: false }),
         };
         let beginning = target.name.clone().unwrap_or_default();
         let all = Target { name: None, ..target.clone() };
         let mut objects = targets::objects(session, &all, &self.selectors).await?;
         objects.retain(|object| object::name(object).starts_with(&beginning));
-        if objects.is_empty() { Err(failure) } else { Ok(objects) }
+        if objects.is_empty() { Err(failure) } else { Ok(Found { objects, by_beginning: true }) }
     }
 
     async fn describe(&self, session: &Session, object: &Value) -> String {

@@ -151,7 +151,7 @@ impl Change {
             .map(|(key, value)| (key.clone(), value.clone()))
             .collect();
         for (key, _) in pairs.iter().filter(|(key, value)| value.is_none() && present[key.as_str()].is_null()) {
-            session.screen.complain(&format!("{} {key:?} not found.", words.field.trim_end_matches('s')));
+            session.screen.line(&format!("{} {key:?} not found.", words.field.trim_end_matches('s')))?;
         }
         if changes.is_empty() {
             return Ok((object, words.unchanged));

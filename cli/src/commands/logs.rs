@@ -149,7 +149,14 @@ impl Logs {
             return Ok(pods);
         }
         let target = self.target(session).await?;
-        let object = session.value(Call::get(target.path())).await?;
+        let object = match session.value(Call::get(target.path())).await {
+            Err(error) if error.is_not_found() => {
+                let text = error.status_message();
+                let message = format!("error from server (NotFound): {text} in namespace {:?}", session.namespace);
+                return Err(CliError::Local(message));
+            }
+            other => other?,
+        };
         if target.resource.plural == "pods" {
             return Ok(vec![object]);
         }

@@ -115,6 +115,12 @@ fn dispatch(matches: &ArgMatches) -> Result<(), CliError> {
 
 /// Help goes to standard output and is a success; all else is told on standard error, with exit code 1 as kubectl has it.
 fn refuse(error: &clap::Error) -> ExitCode {
+    use std::error::Error as _;
+    // A value that we refuse ourselves is refused in our own words.
+    if let Some(reason) = error.source().filter(|_| error.kind() == clap::error::ErrorKind::ValueValidation) {
+        crate::screen::Screen::standard().complain(&format!("error: {reason}"));
+        return ExitCode::FAILURE;
+    }
     // Nobody can be told if even this cannot be printed.
     let _ = error.print();
     if error.use_stderr() { ExitCode::FAILURE } else { ExitCode::SUCCESS }

@@ -118,10 +118,7 @@ impl Patch {
                 .map_err(|error| CliError::local(format!("unable to read patch file: {path}: {error}")))?,
         };
         if text.trim().is_empty() {
-            return Err(CliError::usage(
-                "patch",
-                "must specify --patch or --patch-file containing the contents of the patch",
-            ));
+            return Err(CliError::local("must specify --patch or --patch-file containing the contents of the patch"));
         }
         let value = match serde_json::from_str::<Value>(&text) {
             Ok(value) => value,

@@ -149,6 +149,9 @@ impl Wait {
         }
         let deadline = tokio::time::Instant::now() + self.timeout;
         for target in &single {
+            if self.is_gone(session, target).await? {
+                continue;
+            }
             let name = target.name.as_deref().unwrap_or_default();
             match tokio::time::timeout_at(deadline, self.until_reached(session, target)).await {
                 Ok(Ok(())) => {
@@ -163,6 +166,18 @@ impl Wait {
             }
         }
         CliError::gather(errors)
+    }
+
+    /// Waiting for the end of what is not there is over before it began, and nothing is said of it.
+    async fn is_gone(&self, session: &Session, target: &Target) -> Result<bool, CliError> {
+        if !matches!(self.condition, Goal::Delete) {
+            return Ok(false);
+        }
+        match session.value(Call::get(target.path())).await {
+            Ok(_) => Ok(false),
+            Err(error) if error.is_not_found() => Ok(true),
+            Err(error) => Err(error),
+        }
     }
 
     async fn until_reached(&self, session: &Session, target: &Target) -> Result<(), CliError> {
