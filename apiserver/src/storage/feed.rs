@@ -25,8 +25,8 @@ impl Feed {
         self.0.load(stored, revision)
     }
 
-    /// Changes in the order of their revisions, each above all before. They are visible when this returns, and are
-    /// given back as the events that watchers see.
+    /// Changes in the order of their revisions, all above those of the calls before. They are visible when this returns,
+    /// and are given back as the events that watchers see. The deletion of what is not there is none.
     pub fn publish(&self, changes: Vec<Change>) -> Vec<Arc<Event>> {
         self.0.publish(changes)
     }

@@ -12,41 +12,54 @@ use crate::storage::snapshot::Root;
 #[derive(Debug, Default)]
 pub(super) struct History {
     batches: VecDeque<Batch>,
-    changes: usize,
-    kept: VecDeque<(i64, Arc<Root>)>,
+    bytes: usize,
+    kept: VecDeque<Kept>,
 }
 
 /// What one publication did.
 #[derive(Debug)]
-struct Batch {
-    seconds: i64,
+pub(super) struct Batch {
+    pub seconds: i64,
     /// The revision before it.
-    before: Revision,
-    events: Arc<[Arc<Event>]>,
-    after: Arc<Root>,
+    pub before: Revision,
+    pub events: Arc<[Arc<Event>]>,
+    pub after: Arc<Root>,
 }
 
+#[derive(Debug)]
+struct Kept {
+    seconds: i64,
+    root: Arc<Root>,
+}
+
+impl Batch {
+    /// Roughly what is alive only for this.
+    fn weight(&self) -> usize {
+        let replaced = self.events.iter().filter_map(|event| event.previous.as_ref());
+        replaced.map(|previous| previous.bytes.len()).sum::<usize>() + self.events.len() * CHANGE_WEIGHT
+    }
+}
+
+/// Roughly what a change weighs besides the bytes that it replaced: facts of the object, nodes of the maps.
+const CHANGE_WEIGHT: usize = 2048;
+
 impl History {
-    pub fn push(
-        &mut self,
-        seconds: i64,
-        before: Revision,
-        events: Arc<[Arc<Event>]>,
-        after: Arc<Root>,
-        limits: &Limits,
-    ) {
-        self.changes += events.len();
-        self.batches.push_back(Batch { seconds, before, events, after });
+    pub fn push(&mut self, batch: Batch, limits: &Limits) {
+        let (seconds, newest) = (batch.seconds, batch.after.revision);
+        self.bytes += batch.weight();
+        self.batches.push_back(batch);
         self.forget(seconds, limits);
+        let oldest = newest.0.saturating_sub(limits.kept_changes);
+        self.kept.retain(|kept| kept.root.revision.0 >= oldest);
     }
 
     /// Keeps a snapshot for as long as pages may be asked of it.
     pub fn keep(&mut self, seconds: i64, root: &Arc<Root>, limits: &Limits) {
         self.forget(seconds, limits);
-        if self.kept.back().is_some_and(|(_, kept)| kept.revision == root.revision) {
+        if self.kept.iter().any(|kept| kept.root.revision == root.revision) {
             return;
         }
-        self.kept.push_back((seconds, root.clone()));
+        self.kept.push_back(Kept { seconds, root: root.clone() });
         if self.kept.len() > limits.kept_snapshots {
             self.kept.pop_front();
         }
@@ -55,8 +68,8 @@ impl History {
     /// The store as it was at `revision`, which lies before the newest.
     pub fn at(&mut self, seconds: i64, revision: Revision, limits: &Limits) -> Option<Arc<Root>> {
         self.forget(seconds, limits);
-        if let Some((_, root)) = self.kept.iter().find(|(_, root)| root.revision == revision) {
-            return Some(root.clone());
+        if let Some(kept) = self.kept.iter().find(|kept| kept.root.revision == revision) {
+            return Some(kept.root.clone());
         }
         let first = self.batches.partition_point(|batch| batch.after.revision < revision);
         let batch = self.batches.get(first)?;
@@ -77,14 +90,14 @@ impl History {
     fn forget(&mut self, seconds: i64, limits: &Limits) {
         let oldest = seconds.saturating_sub_unsigned(limits.history_age.as_secs());
         while let Some(first) = self.batches.front() {
-            let too_many = self.batches.len() > limits.history_batches || self.changes > limits.history_changes;
+            let too_many = self.batches.len() > limits.history_batches || self.bytes > limits.history_bytes;
             if !too_many && first.seconds >= oldest {
                 break;
             }
-            self.changes -= first.events.len();
+            self.bytes -= first.weight();
             self.batches.pop_front();
         }
-        while self.kept.front().is_some_and(|(seconds, _)| *seconds < oldest) {
+        while self.kept.front().is_some_and(|kept| kept.seconds < oldest) {
             self.kept.pop_front();
         }
     }

@@ -17,12 +17,14 @@ pub struct Limits {
     pub log: LogLimits,
     /// The watch log of one scope of a resource: a namespace, an object, the value of a field.
     pub scope_log: LogLimits,
-    /// Batches that can be gone back behind, the changes in them, and how long ago they may have been.
+    /// Batches that can be gone back behind, the bytes that they replaced, and how long ago they may have been.
     pub history_batches: usize,
-    pub history_changes: usize,
+    pub history_bytes: usize,
     pub history_age: Duration,
-    /// Snapshots kept for the pages of lists.
+    /// Snapshots kept for the pages of lists, and how many changes later they are let go: every object that has changed
+    /// since is there twice. They live as long as the history.
     pub kept_snapshots: usize,
+    pub kept_changes: u64,
 }
 
 /// How much of a log is kept for watchers that are behind.
@@ -45,9 +47,10 @@ impl Default for Limits {
             log: LogLimits { events: 8192, bytes: 16 * 1024 * 1024, age: FIVE_MINUTES },
             scope_log: LogLimits { events: 1024, bytes: 2 * 1024 * 1024, age: FIVE_MINUTES },
             history_batches: 1024,
-            history_changes: 4096,
+            history_bytes: 16 * 1024 * 1024,
             history_age: FIVE_MINUTES,
             kept_snapshots: 64,
+            kept_changes: 50_000,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use api::names::GroupResource;
 use tokio::sync::Notify;
 
-use crate::storage::event::Event;
+use crate::storage::event::{Event, EventKind};
 use crate::storage::limits::{Limits, LogLimits};
 use crate::storage::object::{Object, Revision};
 
@@ -102,6 +102,11 @@ impl Log {
         Ok(ring.first + skipped as u64)
     }
 
+    /// Whether nothing has come since a cursor.
+    pub fn is_at_end(&self, cursor: u64) -> bool {
+        self.ring().end() == cursor
+    }
+
     /// The events from a cursor on. Never cuts between events of one revision.
     pub fn read(&self, cursor: u64) -> Result<Read, FallenOut> {
         let ring = self.ring();
@@ -114,11 +119,16 @@ impl Log {
             events.push(entry.event.clone());
         }
         let cursor = cursor + events.len() as u64;
-        Ok(Read { cursor, is_end: cursor == ring.first + ring.entries.len() as u64, events })
+        Ok(Read { cursor, is_end: cursor == ring.end(), events })
     }
 }
 
 impl Ring {
+    /// The number of the next entry.
+    fn end(&self) -> u64 {
+        self.first + self.entries.len() as u64
+    }
+
     fn push(&mut self, entry: Entry, limits: &LogLimits) {
         self.bytes += weight(&entry.event);
         let oldest = entry.seconds.saturating_sub_unsigned(limits.age.as_secs());
@@ -137,7 +147,9 @@ impl Ring {
 }
 
 fn weight(event: &Event) -> usize {
-    event.object.bytes.len() + EVENT_WEIGHT
+    // The last state of a deleted object is there twice, with two revisions.
+    let copies = if event.kind == EventKind::Deleted { 2 } else { 1 };
+    event.object.bytes.len() * copies + EVENT_WEIGHT
 }
 
 /// The logs of one resource.

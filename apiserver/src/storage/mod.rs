@@ -26,6 +26,8 @@ pub mod object;
 mod published;
 pub mod sled;
 pub mod snapshot;
+#[cfg(test)]
+mod speed;
 mod store;
 #[cfg(test)]
 mod tests;

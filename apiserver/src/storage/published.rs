@@ -12,7 +12,7 @@ use tokio::sync::watch as latest;
 use crate::storage::draft::Draft;
 use crate::storage::engine::{Change, Stored};
 use crate::storage::event::Event;
-use crate::storage::history::History;
+use crate::storage::history::{Batch, History};
 use crate::storage::layout::Layout;
 use crate::storage::limits::Limits;
 use crate::storage::log::{Log, Logs, Scope};
@@ -111,19 +111,20 @@ impl Published {
 
     /// Makes changes visible: to readers first, then to watchers, so that who sees an event finds its state.
     pub fn publish(&self, changes: Vec<Change>) -> Vec<Arc<Event>> {
+        if changes.is_empty() {
+            return Vec::new();
+        }
         let _one_at_a_time = lock(&self.publishing);
         let before = self.root();
         let mut root = Root::clone(&before);
         let events: Vec<Arc<Event>> =
             changes.into_iter().filter_map(|change| root.apply(change)).map(Arc::new).collect();
-        if root.revision == before.revision {
-            return events;
-        }
         debug_assert!(root.revision > before.revision, "revisions grow");
         let root = Arc::new(root);
         let revision = root.revision;
         let seconds = self.seconds();
-        lock(&self.history).push(seconds, before.revision, events.as_slice().into(), root.clone(), &self.limits);
+        let batch = Batch { seconds, before: before.revision, events: events.as_slice().into(), after: root.clone() };
+        lock(&self.history).push(batch, &self.limits);
         self.root.store(root);
         let fresh = self.logs.push(&events, seconds, *lock(&self.opened_at), &self.limits);
         self.progress.send_replace(revision);

@@ -125,7 +125,7 @@ async fn a_quiet_watcher_learns_how_far_the_store_is_and_a_busy_one_what_it_has_
 #[tokio::test(start_paused = true)]
 async fn the_past_is_forgotten_by_age_and_by_number() {
     let seconds = Arc::new(AtomicI64::new(1000));
-    let limits = Limits { history_batches: 10, kept_snapshots: 2, ..Limits::default() };
+    let limits = Limits { history_batches: 10, kept_snapshots: 2, kept_changes: 25, ..Limits::default() };
     let (storage, _tasks) = store_at(&seconds, limits).await;
     let first = create(&storage, "first").await;
     storage.keep(&storage.snapshot());
@@ -147,6 +147,12 @@ async fn the_past_is_forgotten_by_age_and_by_number() {
     assert!(storage.snapshot_at(kept).is_some());
     seconds.store(1000 + 301, Ordering::SeqCst);
     assert!(storage.snapshot_at(kept).is_none(), "it is too long ago");
+    storage.keep(&storage.snapshot());
+    let kept = storage.revision();
+    for number in 0..30 {
+        assert_eq!(storage.snapshot_at(kept).is_some(), number <= 25, "{number} changes ago");
+        create(&storage, &format!("late-{number}")).await;
+    }
     assert!(storage.snapshot_at(storage.revision()).is_some(), "the newest state is never too old");
 }
 

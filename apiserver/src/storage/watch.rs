@@ -80,7 +80,7 @@ impl Watch {
     /// a bookmark says.
     pub fn position(&mut self) -> Revision {
         let progress = self.published.progress();
-        if self.log.read(self.cursor).is_ok_and(|read| read.events.is_empty()) {
+        if self.log.is_at_end(self.cursor) {
             self.position = self.position.max(progress);
         }
         self.position

@@ -38,8 +38,16 @@ pub struct Database {
     blobs_changed: SystemTime,
     /// The objects that lie in more than one chunk, by their path.
     large: HashMap<String, u16>,
-    /// Where the last segment that has been laid out ahead begins.
-    ahead: Option<u64>,
+    ahead: Ahead,
+}
+
+/// What has been laid out behind the end of the log.
+enum Ahead {
+    Nothing,
+    /// As far as a whole segment that begins here.
+    Segment(u64),
+    /// There is no room on the disk. What little there is is left to those who need it.
+    Impossible,
 }
 
 /// What a change does on disk.
@@ -55,7 +63,7 @@ impl Database {
         let log = File::options().read(true).write(true).open(path.join("db")).context("open its log")?;
         let blobs_changed = modified(&path.join("blobs"))?;
         let path = path.to_owned();
-        Ok(Self { db, log, path, barrier, blobs_changed, large: HashMap::new(), ahead: None })
+        Ok(Self { db, log, path, barrier, blobs_changed, large: HashMap::new(), ahead: Ahead::Nothing })
     }
 
     /// Writes a batch, all of it or nothing, and returns when a power cut cannot undo it. After an error nobody knows
@@ -102,21 +110,26 @@ impl Database {
     /// twice as long to sync. (So does one whose times are asked for after every write, which is why they are not.) To
     /// be called between writes, when sled itself has nothing under way.
     pub fn lay_out_ahead(&mut self) -> Result<(), anyhow::Error> {
-        if let Some(begin) = self.ahead {
-            let mut head = [0; 16];
-            // It fails if the log has been cut shorter since.
-            if self.log.read_exact_at(&mut head, begin).is_ok() && head == [0; 16] {
-                return Ok(());
+        match self.ahead {
+            Ahead::Nothing => {}
+            Ahead::Impossible => return Ok(()),
+            Ahead::Segment(begin) => {
+                let mut head = [0; 16];
+                // It fails if the log has been cut shorter since.
+                if self.log.read_exact_at(&mut head, begin).is_ok() && head == [0; 16] {
+                    return Ok(());
+                }
             }
         }
         let length = self.log.metadata().context("look at the log")?.len();
         let begin = length.next_multiple_of(SEGMENT);
         let end = begin + SEGMENT;
         let zeros = vec![0; usize::try_from(end - length).context("count the room")?];
-        self.log.write_all_at(&zeros, length).context("lay out room in the log")?;
-        self.log.sync_data().context("sync the log")?;
-        self.ahead = Some(begin);
-        Ok(())
+        self.ahead = match self.log.write_all_at(&zeros, length) {
+            Ok(()) => Ahead::Segment(begin),
+            Err(_) => Ahead::Impossible,
+        };
+        self.log.sync_data().context("sync the log")
     }
 
     /// Closes it, and answers where it lies.
