@@ -94,6 +94,10 @@ impl Exchange {
             _ => (plain_verb(&parts.method, false), None),
         };
         let kind = target.as_ref().and_then(|t| registry.find(&t.group, &t.version, &t.resource));
+        let warnings = Warnings::default();
+        if let Some(sentence) = kind.and_then(|kind| kind.facts().deprecation) {
+            warnings.add(sentence);
+        }
         Self {
             attributes: Attributes { verb, target, path: parts.uri.path().to_owned() },
             place,
@@ -101,7 +105,7 @@ impl Exchange {
             audit_id: String::new(),
             user: Arc::default(),
             started: Instant::now(),
-            warnings: Warnings::default(),
+            warnings,
         }
     }
 
