@@ -6,10 +6,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use kube::Client;
 use lifecycle::tasks::Tasks;
+use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
 use crate::caches::cache::{Cache, MetaCache, MetaHandler};
-use crate::caches::watch;
+use crate::caches::watch as keep;
 use crate::kinds::bare::Bare;
 use crate::kinds::kind::Kind;
 use crate::kinds::resource::Resource;
@@ -22,6 +23,7 @@ struct Shared {
     client: Client,
     tasks: Tasks,
     held: Mutex<Held>,
+    started: watch::Sender<bool>,
 }
 
 #[derive(Default)]
@@ -43,7 +45,7 @@ struct Kept {
 
 impl Caches {
     pub fn new(client: Client, tasks: Tasks) -> Self {
-        Self(Arc::new(Shared { client, tasks, held: Mutex::default() }))
+        Self(Arc::new(Shared { client, tasks, held: Mutex::default(), started: watch::Sender::new(false) }))
     }
 
     /// The cache of a kind. One that is new is filled after the next `start`.
@@ -76,6 +78,14 @@ impl Caches {
             std::mem::take(&mut held.waiting)
         };
         waiting.into_iter().for_each(|begin| begin());
+        self.0.started.send_replace(true);
+    }
+
+    /// Resolves with the first `start`: by then every controller has asked for the caches that it reads, and what is
+    /// missing may be held for its metadata alone.
+    pub async fn started(&self) {
+        // The sender lives as long as the hub.
+        let _ = self.0.started.subscribe().wait_for(|started| *started).await;
     }
 
     /// Ends the watch of a resource that is served no longer, unless a controller reads it.
@@ -115,7 +125,7 @@ impl Caches {
         let (client, tasks, filled) = (self.0.client.clone(), self.0.tasks.clone(), cache.clone());
         held.waiting.push(Box::new(move || {
             tasks.spawn(format!("watch {resource}"), async move {
-                stop.run_until_cancelled(watch::run(client, filled)).await;
+                stop.run_until_cancelled(keep::run(client, filled)).await;
             });
         }));
         cache

@@ -97,6 +97,7 @@ impl Garbage {
     /// Watches the metadata of all that can be deleted, and of what comes to be served later.
     async fn follow_discovery(&self) {
         let mut backoff = Backoff::new(Duration::from_millis(50), Duration::from_secs(30));
+        self.caches.started().await;
         loop {
             match discovery::discover(&self.cluster).await {
                 Ok(found) => {
