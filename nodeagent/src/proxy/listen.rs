@@ -90,3 +90,20 @@ pub fn is_exhaustion(error: &io::Error) -> bool {
     let lacks = [Errno::EMFILE, Errno::ENFILE, Errno::ENOBUFS, Errno::ENOMEM];
     error.raw_os_error().is_some_and(|code| lacks.contains(&Errno::from_raw(code)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_wrong_with_an_address_is_said_with_what_helps() {
+        let told = |errno: Errno| explain(&io::Error::from(errno), "127.96.0.1:443".parse().unwrap());
+        assert!(told(Errno::EACCES).contains("port 443") && told(Errno::EACCES).contains("CAP_NET_BIND_SERVICE"));
+        assert!(told(Errno::EADDRINUSE).contains("another program"));
+        assert!(told(Errno::EADDRNOTAVAIL).contains("127.0.0.0/8"));
+        assert!(told(Errno::EMFILE).contains("ulimit"));
+        let is_temporary = |errno: Errno| is_temporary(&io::Error::from(errno));
+        assert!(is_temporary(Errno::EADDRINUSE) && is_temporary(Errno::EMFILE));
+        assert!(!is_temporary(Errno::EACCES) && !is_temporary(Errno::EADDRNOTAVAIL));
+    }
+}

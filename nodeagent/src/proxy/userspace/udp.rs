@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::net::UdpSocket;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 use tokio::time::Instant;
@@ -118,10 +119,13 @@ impl Flows {
             return;
         }
         let mut failed = Vec::new();
-        // A second endpoint is tried where the first one's host has said that nobody listens.
+        // Where the endpoint's host has said that nobody listens, another is tried. The only one is tried again: what
+        // was said is of an earlier datagram.
         for _ in 0..2 {
-            let Some((endpoint, upstream)) = self.flow_of(client, target, &failed) else { break };
-            match upstream.try_send(datagram) {
+            let flow = self.flow_of(client, target, &failed).or_else(|| self.flow_of(client, target, &[]));
+            let Some((endpoint, upstream)) = flow else { break };
+            // Past tokio, which does not know yet that a new socket can be written to.
+            match SockRef::from(&*upstream).send(datagram) {
                 Ok(_) => return,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                 Err(error) => {
@@ -282,7 +286,7 @@ impl Answers {
                 };
                 self.life.was_answered.store(true, Ordering::Relaxed);
                 self.life.touch();
-                if self.socket.try_send_to(&buffer[..length], self.client).is_err() {
+                if SockRef::from(&*self.socket).send_to(&buffer[..length], &self.client.into()).is_err() {
                     self.shared.measures.dropped_datagrams.inc();
                 }
             }
@@ -290,3 +294,6 @@ impl Answers {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;
