@@ -42,7 +42,9 @@ impl Registry {
         let facts = kind.facts();
         metadata::begin(facts, namespace, self.clock.now_seconds(), draft.metadata_mut())?;
         let base = base_of_name(&*draft);
-        for attempt in 1.. {
+        let mut attempt = 0;
+        loop {
+            attempt += 1;
             if let Some(base) = &base {
                 draft.metadata_mut().name = Some(metadata::generated_name(base));
             }
@@ -59,7 +61,6 @@ impl Registry {
                 Created::Taken(existing) => return Err(already_exists(facts, &name, &existing, base.is_some())),
             }
         }
-        unreachable!("the loop ends with an answer")
     }
 
     async fn admit_new(

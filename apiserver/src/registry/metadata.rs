@@ -113,14 +113,7 @@ pub fn validate(facts: &Facts, metadata: &ObjectMeta, errors: &mut FieldErrors) 
             errors.push(FieldError::required(&path.child("name"), "name or generateName is required"));
         }
         "" => {}
-        name => errors.check(&path.child("name"), name, |name| {
-            names::path_segment(name)?;
-            Ok(())
-        }),
-    }
-    let name = rules::text(&metadata.name);
-    if !name.is_empty() {
-        errors.check(&path.child("name"), name, facts.name_rule);
+        name => errors.check(&path.child("name"), name, facts.name_rule),
     }
     if facts.namespaced {
         match rules::text(&metadata.namespace) {

@@ -12,7 +12,7 @@ use tracing::warn;
 use crate::kinds::erased::{Draft, KindRef};
 use crate::registry::Registry;
 use crate::registry::allocation::{self, Allocator, Reservation};
-use crate::registry::write::{Outcome, refuse_invalid};
+use crate::registry::write::{Outcome, invalid};
 use crate::storage::object::Key;
 use crate::storage::snapshot::Snapshot;
 use crate::storage::{CommitError, Storage, Write};
@@ -49,7 +49,7 @@ impl Registry {
         match allocation::fill(service, old, &mut reservation) {
             Ok(()) => Ok(reservation),
             Err(allocation::Unmet::Failed(failure)) => Err(failure),
-            Err(allocation::Unmet::Invalid(errors)) => refuse_invalid(kind, &name, errors).map(|()| reservation),
+            Err(allocation::Unmet::Invalid(errors)) => Err(invalid(kind, &name, errors)),
         }
     }
 

@@ -12,7 +12,7 @@ use crate::kinds::erased::{Draft, KindRef};
 use crate::registry::options::{PatchType, Written};
 use crate::registry::patch::Patch;
 use crate::registry::read::view;
-use crate::registry::write::{MOST_ATTEMPTS, Outcome, View, refuse_invalid, request};
+use crate::registry::write::{MOST_ATTEMPTS, Outcome, View, invalid, refuse_invalid, request};
 use crate::registry::{Registry, Target, decode, metadata};
 use crate::storage::Write;
 use crate::storage::object::Object;
@@ -44,8 +44,7 @@ impl Registry {
         }
         let revision = draft.metadata_mut().resource_version.take().filter(|revision| !revision.is_empty());
         if revision.is_none() && !facts.flags.unconditional_update {
-            return refuse_invalid(kind, target.name, FieldErrors(vec![metadata::revision_required()]))
-                .map(|()| unreachable!("one error is not none"));
+            return Err(invalid(kind, target.name, FieldErrors(vec![metadata::revision_required()])));
         }
         let propose = |_: &Arc<Object>| Ok(Proposal { draft: draft.copy(), revision: revision.clone() });
         self.write(context, kind, target, &propose).await

@@ -68,11 +68,12 @@ pub fn request<'a>(
 
 /// The failure of an object that breaks rules, if it does.
 pub fn refuse_invalid(kind: KindRef, name: &str, errors: FieldErrors) -> Result<(), Failure> {
-    if errors.is_empty() {
-        return Ok(());
-    }
+    if errors.is_empty() { Ok(()) } else { Err(invalid(kind, name, errors)) }
+}
+
+pub fn invalid(kind: KindRef, name: &str, errors: FieldErrors) -> Failure {
     let facts = kind.facts();
-    Err(Failure::invalid(facts.group, facts.kind, name, errors))
+    Failure::invalid(facts.group, facts.kind, name, errors)
 }
 
 impl Registry {

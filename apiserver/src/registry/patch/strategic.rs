@@ -404,4 +404,39 @@ mod tests {
             patched("Pod", containers(json!([{"name": "a"}])), containers(json!([{"image": "x"}]))).unwrap_err();
         assert!(failure.message.contains("does not contain declared merge key: name"));
     }
+
+    fn anything() -> impl proptest::strategy::Strategy<Value = Value> {
+        use proptest::prelude::*;
+        let key = prop::sample::select(vec![
+            "spec",
+            "metadata",
+            "containers",
+            "env",
+            "name",
+            "finalizers",
+            "labels",
+            "$patch",
+            "$retainKeys",
+            "$setElementOrder/containers",
+            "$deleteFromPrimitiveList/finalizers",
+            "strategy",
+        ]);
+        let text = prop::sample::select(vec!["a", "b", "delete", "replace", "merge", "name"]);
+        let leaf = prop_oneof![Just(Value::Null), any::<i8>().prop_map(Value::from), text.prop_map(Value::from)];
+        leaf.prop_recursive(6, 48, 6, move |inner| {
+            prop_oneof![
+                prop::collection::vec(inner.clone(), 0..5).prop_map(Value::from),
+                prop::collection::btree_map(key.clone().prop_map(str::to_owned), inner, 0..6)
+                    .prop_map(|map| Value::Object(map.into_iter().collect())),
+            ]
+        })
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_patch_breaks_the_server(target in anything(), patch in anything()) {
+            // Refused or carried out: both are fine, a panic is not.
+            let _ = patched("Pod", target, patch);
+        }
+    }
 }
