@@ -1,8 +1,9 @@
 //! The agent as a whole: its options, and the tasks that it is made of.
 
 use std::collections::BTreeMap;
+use std::fs::{File, TryLockError};
 use std::net::{IpAddr, Ipv4Addr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -38,6 +39,9 @@ use crate::tunnel::{self, Uplink};
 
 /// How many writes to the API a node has under way at once.
 const WRITES: usize = 32;
+
+const LOCK_WAIT: Duration = Duration::from_millis(50);
+const LOCK_TRIES: u32 = 60;
 
 /// The Service proxy of a node.
 #[derive(Clone)]
@@ -112,6 +116,7 @@ impl Agent {
         metrics: &Metrics,
     ) -> anyhow::Result<Self> {
         tokio::fs::create_dir_all(&options.data_dir).await.context("create the node's folder")?;
+        let lock = lock(&options.data_dir).await?;
         let setting = Setting {
             pods_dir: folders::pods_dir(&options.data_dir),
             clock: options.clock.clone(),
@@ -138,6 +143,7 @@ impl Agent {
             pool: Mutex::new(Pool::new(options.pod_cidr)),
             ledger: Mutex::new(Ledger::default()),
             directory: Directory::default(),
+            _lock: lock,
             is_listed: AtomicBool::new(false),
             followers: Arc::new(Followers::new(client.clone(), tasks.clone())),
             writes: Semaphore::new(WRITES),
@@ -163,6 +169,21 @@ impl Agent {
     pub fn pods(&self) -> Vec<PodIdentity> {
         self.context.directory.all().into_iter().map(|resident| resident.identity).collect()
     }
+}
+
+/// Holds the node's folder for one agent alone.
+async fn lock(data_dir: &Path) -> anyhow::Result<File> {
+    let path = data_dir.join("agent.lock");
+    let file = File::options().write(true).create(true).truncate(false).open(path).context("open the node's lock")?;
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // An agent that was just stopped may need a moment yet.
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(LOCK_WAIT).await,
+            Err(TryLockError::Error(error)) => return Err(error).context("lock the node's folder"),
+        }
+    }
+    anyhow::bail!("another agent uses the folder {}: stop it, or give this one a folder of its own", data_dir.display())
 }
 
 async fn register(options: &Options, runtime: &Arc<dyn Runtime>) -> anyhow::Result<Registration> {

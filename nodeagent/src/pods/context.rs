@@ -1,5 +1,6 @@
 //! What the workers of a node share.
 
+use std::fs::File;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::sync::atomic::AtomicBool;
@@ -38,6 +39,8 @@ pub struct Context {
     pub pool: Mutex<Pool>,
     pub ledger: Mutex<Ledger>,
     pub directory: Directory,
+    /// Held as long as anything of the agent is left.
+    pub _lock: File,
     /// The API has told of all pods of the node at least once.
     pub is_listed: AtomicBool,
     pub followers: Arc<Followers>,

@@ -27,6 +27,20 @@ pub fn mirrored_uid(pod: &Pod) -> Option<&str> {
 }
 
 impl Worker {
+    /// A static pod with the status that its mirror has, so that what is in it goes on from there.
+    pub(super) fn with_mirror_status(&mut self, pod: &Pod) -> Option<Box<Pod>> {
+        let Mirror::Held(held) = &self.mirror else { return None };
+        let held = held.decode();
+        if mirrored_uid(&held) != pod.metadata.uid.as_deref() {
+            return None;
+        }
+        let mut pod = Box::new(pod.clone());
+        pod.status = held.status;
+        let began = pod.status.as_ref().and_then(|status| status.start_time.as_ref()).map(|time| time.0);
+        self.state.started_at = self.state.started_at.into_iter().chain(began).min();
+        Some(pod)
+    }
+
     /// Has the mirror show the pod as it is; false if that has to be tried again.
     pub(super) async fn report_mirror(&mut self, pod: &Pod, wanted: PodStatus) -> bool {
         let mut shown = pod.clone();

@@ -70,6 +70,11 @@ pub fn grace(pod: &Pod) -> Duration {
     Duration::from_secs(u64::try_from(asked).unwrap_or(0).max(1))
 }
 
+/// How long to wait before something that failed is tried again: from ten seconds to five minutes.
+pub fn retry_wait(attempts: u32) -> Duration {
+    restart::delay(attempts.saturating_add(1))
+}
+
 pub fn after(now: Timestamp, wait: Duration) -> Timestamp {
     now.checked_add(wait).unwrap_or(Timestamp::MAX)
 }
@@ -86,8 +91,8 @@ fn run(pod: &Pod, state: &PodState, now: Timestamp, plan: &mut Plan) {
     }
     match state.preparation {
         Readiness::Wanted => return plan.steps.push(Step::Prepare),
-        Readiness::Waiting { retry_at } if now >= retry_at => return plan.steps.push(Step::Prepare),
-        Readiness::Waiting { retry_at } => return plan.wake_at(retry_at),
+        Readiness::Waiting { retry_at, .. } if now >= retry_at => return plan.steps.push(Step::Prepare),
+        Readiness::Waiting { retry_at, .. } => return plan.wake_at(retry_at),
         Readiness::Ready if state.is_stale => plan.steps.push(Step::Refresh),
         Readiness::Ready => {}
     }

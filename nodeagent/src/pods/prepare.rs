@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use k8s_openapi::api::core::v1::{Pod, PodStatus};
 use tracing::warn;
@@ -17,9 +16,6 @@ use crate::references::fields::Fields;
 use crate::references::{Reference, Sources};
 use crate::volumes::{self, Content};
 
-/// How long until another pod may have given its address back, or an API that failed may answer.
-const RETRY: Duration = Duration::from_secs(10);
-
 impl Worker {
     pub(super) async fn prepare(&mut self, pod: &Pod) {
         let prepared = match self.allocate(pod) {
@@ -33,7 +29,12 @@ impl Worker {
             Ok(()) => Readiness::Ready,
             Err(problem) => {
                 self.context.tell(pod, None, Kind::Warning, problem.reason, problem.message);
-                Readiness::Waiting { retry_at: plan::after(self.context.clock.now(), RETRY) }
+                let attempts = match self.state.preparation {
+                    Readiness::Waiting { attempts, .. } => attempts + 1,
+                    _ => 0,
+                };
+                let retry_at = plan::after(self.context.clock.now(), plan::retry_wait(attempts));
+                Readiness::Waiting { retry_at, attempts }
             }
         };
     }

@@ -21,6 +21,8 @@ impl Worker {
         if ends_unseen || self.state.was_over {
             return true;
         }
+        let shown = self.with_mirror_status(pod);
+        let pod = shown.as_deref().unwrap_or(pod);
         let wanted = status::status(pod, &self.state, self.context.host(), self.context.clock.now_seconds());
         if matches!(wanted.phase.as_deref(), Some("Succeeded" | "Failed")) {
             self.context.ledger().release(pod.metadata.uid.as_deref().unwrap_or_default());

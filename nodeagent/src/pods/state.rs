@@ -40,6 +40,7 @@ pub enum Readiness {
     Wanted,
     Waiting {
         retry_at: Timestamp,
+        attempts: u32,
     },
     Ready,
 }

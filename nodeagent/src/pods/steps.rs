@@ -1,7 +1,5 @@
 //! Carries out the steps of a plan.
 
-use std::time::Duration;
-
 use api::well_known::DEFAULT_NAMESPACE;
 use k8s_openapi::api::core::v1::{Container, Pod, Service};
 use kube::api::{Api, ListParams};
@@ -18,9 +16,6 @@ use crate::pods::{config, environment, hooks};
 use crate::references::Sources;
 use crate::references::fields::Fields;
 use crate::runtime::interface::{ContainerConfig, Ended, ImageProblem, Started, StopSignal};
-
-const FIRST_RETRY: Duration = Duration::from_secs(10);
-const LONGEST_RETRY: Duration = Duration::from_secs(300);
 
 impl Worker {
     pub(super) async fn carry_out(&mut self, pod: &Pod, step: Step) {
@@ -200,11 +195,10 @@ impl Worker {
             Phase::Blocked(blocked) => blocked.attempts + 1,
             _ => 0,
         };
-        let wait = FIRST_RETRY.saturating_mul(1_u32.checked_shl(attempts).unwrap_or(u32::MAX)).min(LONGEST_RETRY);
         self.state.containers[index].block(Blocked {
             reason,
             message,
-            retry_at: Some(plan::after(self.context.clock.now(), wait)),
+            retry_at: Some(plan::after(self.context.clock.now(), plan::retry_wait(attempts))),
             attempts,
             image: image.to_owned(),
             is_permanent,

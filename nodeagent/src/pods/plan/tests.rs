@@ -73,7 +73,7 @@ fn a_new_pod_is_admitted_then_prepared_then_started() {
     assert_eq!(steps(&pod, &state, 0), [Step::Admit]);
     state.is_admitted = true;
     assert_eq!(steps(&pod, &state, 0), [Step::Prepare]);
-    state.preparation = Readiness::Waiting { retry_at: at(5) };
+    state.preparation = Readiness::Waiting { retry_at: at(5), attempts: 0 };
     assert_eq!(plan(&pod, &state, at(1)), Plan { steps: vec![], wake: Some(at(5)) });
     assert_eq!(steps(&pod, &state, 5), [Step::Prepare]);
     state.preparation = Readiness::Ready;

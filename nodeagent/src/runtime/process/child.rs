@@ -103,10 +103,20 @@ fn mount_all(launch: &Launch) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether this process may give a container mounts of its own.
-pub fn can_mount() -> bool {
+/// Whether this process may become another user.
+pub fn is_root() -> bool {
     nix::unistd::geteuid().is_root()
 }
+
+/// Whether this process may give a container mounts of its own: root inside of a container often may not.
+pub fn can_mount() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let held = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    let held = held.and_then(|set| u64::from_str_radix(set.trim(), 16).ok()).unwrap_or(0);
+    is_root() && held & (1 << CAP_SYS_ADMIN) != 0
+}
+
+const CAP_SYS_ADMIN: u32 = 21;
 
 /// Whether something can be mounted there without leaving a trace on the host: the place exists, and is of the sort
 /// of what goes there.

@@ -24,6 +24,8 @@ use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ContainerStatus;
 use lifecycle::clock::Clock;
 use lifecycle::tasks::Tasks;
+use nix::sys::wait::{WaitPidFlag, waitpid};
+use nix::unistd::Pid;
 use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
@@ -136,9 +138,11 @@ impl Process {
 
 impl Watched {
     fn report(self, clock: &Clock) {
-        if let Some(mut child) = self.child {
-            // The shim has ended: this only collects it.
-            let _ = child.wait();
+        // The shim has ended: this only collects it. One that an earlier agent started is ours too if that agent was
+        // in this process.
+        match self.child {
+            Some(mut child) => drop(child.wait()),
+            None => drop(waitpid(Pid::from_raw(self.record.shim.pid), Some(WaitPidFlag::WNOHANG))),
         }
         let ended = start::end_of(&self.folder, &self.launch, &self.record, clock);
         (self.exits)(Exit { container: self.container, id: self.launch.id, ended });

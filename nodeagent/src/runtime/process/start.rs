@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use lifecycle::clock::Clock;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 
 use crate::runtime::interface::{ContainerConfig, Ended};
 use crate::runtime::process::launch::{Answer, Bind, Folder, Launch, RunRecord};
@@ -18,6 +20,7 @@ use crate::runtime::process::{ECHO_IMAGE, MARK, child, control_group, ended, is_
 
 /// How long a shim that was just started may take to write its first record.
 const SHIM_START: Duration = Duration::from_secs(5);
+const STRAY_LOOKS: u32 = 100;
 const USUAL_PATH: &str = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
 /// A container that was just started.
@@ -48,7 +51,7 @@ pub enum LeftState {
 pub fn start(pods: &Path, program: &Path, config: &ContainerConfig) -> anyhow::Result<Begun> {
     api::names::dns_label(&config.name).map_err(anyhow::Error::msg)?;
     let runs = pods.join(&*config.pod.uid).join("containers").join(&config.name);
-    forget_old_runs(&runs, config.attempt);
+    forget_old_runs(&runs, config);
     let folder = Folder::new(runs.join(config.attempt.to_string()));
     fs::DirBuilder::new().recursive(true).mode(0o700).create(folder.path()).context("create the container's folder")?;
     let (launch, warnings) = launch_of(config, program)?;
@@ -66,11 +69,19 @@ pub fn start(pods: &Path, program: &Path, config: &ContainerConfig) -> anyhow::R
     }
 }
 
-/// Keeps the run before this one: its log may still be asked for.
-fn forget_old_runs(runs: &Path, attempt: u32) {
+/// Keeps the run before this one, and its log: it may still be asked for.
+fn forget_old_runs(runs: &Path, config: &ContainerConfig) {
     for (number, path) in numbered(runs) {
-        if number + 1 < attempt || number == attempt {
+        if number + 1 < config.attempt || number == config.attempt {
             let _ = fs::remove_dir_all(path);
+        }
+    }
+    for entry in config.log_file.parent().into_iter().filter_map(|logs| fs::read_dir(logs).ok()).flatten().flatten() {
+        let name = entry.file_name();
+        let number =
+            name.to_str().and_then(|name| name.split('.').next()).and_then(|number| number.parse::<u32>().ok());
+        if number.is_some_and(|number| number + 1 < config.attempt) {
+            let _ = fs::remove_file(entry.path());
         }
     }
 }
@@ -108,7 +119,7 @@ fn launch_of(config: &ContainerConfig, program: &Path) -> anyhow::Result<(Launch
     }
     arguments.extend(config.args.iter().cloned());
     let limits = control_group::create(config, &id);
-    let is_root = child::can_mount();
+    let is_root = child::is_root();
     let number = |id: i64| u32::try_from(id).context("user and group ids are numbers of 32 bits");
     let mut launch = Launch {
         environment: Vec::new(),
@@ -137,12 +148,13 @@ fn launch_of(config: &ContainerConfig, program: &Path) -> anyhow::Result<(Launch
 /// Which volumes can be seen where the container wants them; the others have only their variable.
 fn mount(config: &ContainerConfig, launch: &mut Launch) -> Vec<String> {
     let mut warnings = Vec::new();
+    let can_mount = child::can_mount();
     for mount in &config.mounts {
-        if child::can_mount() && child::is_mountable(&mount.source, &mount.target) {
+        if can_mount && child::is_mountable(&mount.source, &mount.target) {
             launch.mounts.push(Bind::from(mount));
             continue;
         }
-        let reason = if child::can_mount() { "the host has no such place" } else { "this needs root" };
+        let reason = if can_mount { "the host has no such place" } else { "this needs root" };
         warnings.push(format!(
             "volume \"{}\" is not mounted at {}: {reason}; its folder is in the variable {}",
             mount.volume,
@@ -159,9 +171,10 @@ fn volume_variable(volume: &str) -> String {
 
 /// What every container finds in its environment, under what its own specification says.
 fn environment(config: &ContainerConfig, id: &str) -> Vec<(String, String)> {
-    let path = std::env::var("PATH").unwrap_or_else(|_| USUAL_PATH.to_owned());
+    let own = |name: &str, usual: &str| std::env::var(name).unwrap_or_else(|_| usual.to_owned());
     let mut all = vec![
-        ("PATH".to_owned(), path),
+        ("PATH".to_owned(), own("PATH", USUAL_PATH)),
+        ("HOME".to_owned(), own("HOME", "/")),
         ("POD_IP".to_owned(), config.address.to_string()),
         ("POD_NAME".to_owned(), config.pod.name.to_string()),
     ];
@@ -197,9 +210,20 @@ pub fn end_of(folder: &Folder, launch: &Launch, record: &RunRecord, clock: &Cloc
     ended
 }
 
+/// Kills the processes of a container that nobody looks after any more. One that is just becoming another program
+/// shows no environment for a moment: so there is none left only when none is found twice.
 fn end_strays(id: &str) {
-    for pid in procfs::with_variable(MARK, id) {
-        let _ = nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
+    let mut quiet = 0;
+    for _ in 0..STRAY_LOOKS {
+        let found = procfs::with_variable(MARK, id);
+        for pid in &found {
+            let _ = kill(Pid::from_raw(*pid), Signal::SIGKILL);
+        }
+        quiet = if found.is_empty() { quiet + 1 } else { 0 };
+        if quiet == 2 {
+            return;
+        }
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

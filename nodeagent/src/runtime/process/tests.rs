@@ -4,6 +4,7 @@ use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
 
 use super::*;
+use crate::runtime::interface::Mount;
 
 struct Place {
     folder: tempfile::TempDir,
@@ -44,7 +45,9 @@ impl Place {
             image: "host".to_owned(),
             command: command.iter().map(|word| (*word).to_owned()).collect(),
             args: Vec::new(),
-            environment: vec![("GREETING".to_owned(), "hello".to_owned())],
+            environment: [("GREETING", "hello"), ("PATH", "/usr/bin:/bin")]
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .into(),
             working_dir: None,
             user: None,
             group: None,
@@ -199,7 +202,7 @@ async fn a_container_whose_shim_is_killed_ends_with_an_unknown_code() {
     let started = place.start(&runtime, &["sh", "-c", "setsid sleep 1000 & sleep 1000"]).await;
     eventually("both run", || procfs::with_variable(MARK, &started.id).len() == 3).await;
     let record = Folder::new(place.folder.path().join("pods/uid-1/containers/main/0")).run().unwrap();
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(record.shim.pid), nix::sys::signal::Signal::SIGKILL).unwrap();
+    nix::sys::signal::kill(Pid::from_raw(record.shim.pid), nix::sys::signal::Signal::SIGKILL).unwrap();
     let ended = place.end().await;
     assert_eq!((ended.code, ended.reason.as_str()), (137, "ContainerStatusUnknown"));
     eventually("nothing is left", || procfs::with_variable(MARK, &started.id).is_empty()).await;
@@ -258,4 +261,92 @@ fn a_run_that_never_began_leaves_nothing() {
     std::fs::create_dir_all(containers.join("main/0")).unwrap();
     assert!(start::find(&containers, &Clock::system()).is_empty());
     assert!(!Path::new(&containers.join("main/0")).exists());
+}
+
+#[tokio::test]
+async fn volumes_are_mounted_where_root_can_and_told_by_variable_everywhere() {
+    let place = Place::new();
+    let runtime = place.runtime();
+    let volume = place.folder.path().join("volume");
+    let target = place.folder.path().join("target");
+    for folder in [&volume, &target] {
+        std::fs::create_dir(folder).unwrap();
+    }
+    std::fs::write(volume.join("key"), "value\n").unwrap();
+    let script = format!("cat $SKIFF_VOLUME_MY_CONF/key; cat {0}/key; touch {0}/new", target.display());
+    let mount =
+        |target: PathBuf| Mount { volume: "my-conf".to_owned(), source: volume.clone(), target, read_only: true };
+    let mounts = vec![mount(target.clone()), mount(PathBuf::from("/no/such/place"))];
+    let config = ContainerConfig { mounts, ..place.config(&["sh", "-c", &script]) };
+    let started = runtime.start(config, Arc::clone(&place.exits)).await.unwrap();
+    place.end().await;
+    let lines = place.log_lines();
+    assert_eq!(lines[0], "stdout F value");
+    if child::can_mount() {
+        assert_eq!(std::fs::read_dir(&target).unwrap().count(), 0);
+        assert_eq!(lines[1], "stdout F value");
+        assert!(lines[2].contains("Read-only"), "{lines:?}");
+        assert_eq!(started.warnings.len(), 1);
+    } else {
+        assert_eq!(started.warnings.len(), 2);
+    }
+    assert!(started.warnings[0].contains("SKIFF_VOLUME_MY_CONF"), "{:?}", started.warnings);
+}
+
+#[tokio::test]
+async fn a_container_that_takes_more_memory_than_it_may_is_stopped() {
+    let place = Place::new();
+    let runtime = place.runtime();
+    let config = ContainerConfig {
+        memory_limit: Some(32 << 20),
+        cpu_limit_milli: Some(500),
+        ..place.config(&["sh", "-c", "exec tail /dev/zero"])
+    };
+    runtime.start(config, Arc::clone(&place.exits)).await.unwrap();
+    let ended = place.end().await;
+    // A control group has it killed, a process limit has it fail.
+    let is_kill = (ended.code, ended.reason.as_str()) == (137, "OOMKilled");
+    assert!(is_kill || (ended.code != 0 && ended.reason == "Error"), "{ended:?}");
+    let launch = Folder::new(place.folder.path().join("pods/uid-1/containers/main/0")).launch().unwrap();
+    assert_eq!(is_kill, launch.data_limit.is_none());
+    assert!(launch.group_entries.iter().all(|entry| !entry.exists()), "{:?}", launch.group_entries);
+}
+
+#[tokio::test]
+async fn runs_and_logs_before_the_last_but_one_are_forgotten() {
+    let place = Place::new();
+    let runtime = place.runtime();
+    for attempt in 0..4 {
+        let log_file = place.folder.path().join(format!("logs/{attempt}.log"));
+        let config = ContainerConfig { attempt, log_file, ..place.config(&["echo", "hi"]) };
+        runtime.start(config, Arc::clone(&place.exits)).await.unwrap();
+        place.end().await;
+    }
+    let names = |folder: &str| {
+        let entries = std::fs::read_dir(place.folder.path().join(folder)).unwrap();
+        let mut names: Vec<String> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names("logs"), ["2.log", "3.log"]);
+    assert_eq!(names("pods/uid-1/containers/main"), ["2", "3"]);
+}
+
+#[tokio::test]
+async fn root_can_run_a_container_as_somebody_else() {
+    if !child::is_root() {
+        return;
+    }
+    let place = Place::new();
+    let runtime = place.runtime();
+    let config = ContainerConfig {
+        user: Some(65534),
+        group: Some(65534),
+        supplemental_groups: vec![7],
+        ..place.config(&["sh", "-c", "id -u; id -G; kill -0 $PPID || echo apart"])
+    };
+    runtime.start(config, Arc::clone(&place.exits)).await.unwrap();
+    place.end().await;
+    let lines: Vec<String> = place.log_lines().into_iter().filter(|line| line.starts_with("stdout")).collect();
+    assert_eq!(lines, ["stdout F 65534", "stdout F 65534 7", "stdout F apart"]);
 }
