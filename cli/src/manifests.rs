@@ -20,6 +20,8 @@ pub struct Files {
     pub recursive: bool,
 }
 
+const OFF: &str = "if you choose to ignore these errors, turn validation off with --validate=false";
+
 /// One object and where it came from.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Manifest {
@@ -50,7 +52,8 @@ impl Files {
             } else {
                 for path in expand(Path::new(name), self.recursive)? {
                     let text = std::fs::read(&path).map_err(|error| unreadable(&path, &error))?;
-                    texts.push((path.display().to_string(), String::from_utf8_lossy(&text).into_owned()));
+                    let source = path.strip_prefix("./").unwrap_or(&path).display().to_string();
+                    texts.push((source, String::from_utf8_lossy(&text).into_owned()));
                 }
             }
         }
@@ -93,7 +96,8 @@ impl Manifests {
         } else {
             let list: Vec<String> = missing.iter().map(|field| format!("{field} not set")).collect();
             let list = if list.len() == 1 { list.concat() } else { format!("[{}]", list.join(", ")) };
-            self.errors.push(CliError::local(format!("error validating {source:?}: error validating data: {list}")));
+            self.errors
+                .push(CliError::local(format!("error validating {source:?}: error validating data: {list}; {OFF}")));
         }
     }
 
@@ -250,7 +254,8 @@ mod tests {
         let manifests = read("metadata: {}\n");
         assert_eq!(
             manifests.errors[0].report(),
-            "error: error validating \"a.yaml\": error validating data: [apiVersion not set, kind not set]"
+            "error: error validating \"a.yaml\": error validating data: [apiVersion not set, kind not set]; \
+             if you choose to ignore these errors, turn validation off with --validate=false"
         );
     }
 

@@ -229,7 +229,10 @@ pub async fn read(
     let include = if whole { "Object" } else { "" };
     if target.name.is_some() {
         let call = Call::get(target.path()).accept(accept).query_unless_empty("includeObject", include);
-        return Ok(vec![session.value(call).await?]);
+        return match session.value(call).await {
+            Ok(object) => Ok(vec![object]),
+            Err(error) => Err(of_namespace(session, target, error).await),
+        };
     }
     let mut pages = Vec::new();
     let mut next = String::new();
@@ -247,6 +250,16 @@ pub async fn read(
         if next.is_empty() {
             return Ok(pages);
         }
+    }
+}
+
+/// Where not even the namespace is there, that is what is told.
+async fn of_namespace(session: &Session, target: &Target, error: CliError) -> CliError {
+    let namespace = target.namespace.as_deref().filter(|name| *name != api::well_known::DEFAULT_NAMESPACE);
+    let Some(namespace) = namespace.filter(|_| error.is_not_found() && target.manifest.is_none()) else { return error };
+    match session.value(Call::get(format!("/api/v1/namespaces/{}", crate::request::encode(namespace)))).await {
+        Err(missing) if missing.is_not_found() => missing,
+        _ => error,
     }
 }
 

@@ -18,8 +18,16 @@ pub struct Annotate {
     change: Change,
 }
 
-const ANNOTATIONS: Words =
-    Words { command: "annotate", field: "annotations", set: "annotated", removed: "annotated", unchanged: "annotated" };
+const ANNOTATIONS: Words = Words {
+    command: "annotate",
+    field: "annotations",
+    set: "annotated",
+    removed: "annotated",
+    unchanged: "annotated",
+    refused: |known| {
+        format!("--overwrite is false but found the following declared annotation(s): {}", known.join("; "))
+    },
+};
 
 impl Command for Annotate {
     const NAME: &'static str = "annotate";

@@ -5,7 +5,7 @@ use serde_json::Value;
 use crate::commands::arguments::{DryRun, Output, Trial, Validation};
 use crate::commands::command::{Command, with_session};
 use crate::connection::Connection;
-use crate::discovery::Discovery;
+use crate::discovery::{Discovery, Resource};
 use crate::error::CliError;
 use crate::manifests::{Files, Manifest};
 use crate::merge;
@@ -105,7 +105,11 @@ impl Apply {
         let object = match objects.len() {
             0 => return Ok(()),
             1 => objects.remove(0),
-            _ => list_of(objects),
+            _ => {
+                let mut list = list_of(objects);
+                list["metadata"] = serde_json::json!({});
+                list
+            }
         };
         self.output.format.print(&session.screen, &self.output.cleaned(object), true)
     }
@@ -144,8 +148,7 @@ impl Apply {
                 return Err(error.while_doing("retrieving current configuration of", &manifest.source));
             }
         };
-        let changed = self.change(session, &target, modified, current).await;
-        changed.map_err(|error| error.while_doing("applying patch to", &manifest.source))
+        self.change(session, &target, modified, current).await
     }
 
     async fn create(&self, session: &Session, target: &Target, object: Value) -> Result<Outcome, CliError> {
@@ -164,8 +167,8 @@ impl Apply {
         modified: Value,
         mut current: Value,
     ) -> Result<Outcome, CliError> {
-        warn_about(session, &current);
         let resource = &target.resource;
+        warn_about(session, resource, &current);
         let schema = api::schema::of_kind(&resource.group, &resource.version, &resource.kind);
         let content_type = if schema.is_some() { STRATEGIC_MERGE_PATCH } else { MERGE_PATCH };
         for attempt in 1.. {
@@ -185,7 +188,7 @@ impl Apply {
                     current = session.value(Call::get(target.path())).await?;
                 }
                 Err(error) if self.force && (error.is_conflict() || error.is_invalid()) => break,
-                Err(error) => return Err(error),
+                Err(error) => return Err(patch_failed(error, target, &patch)),
             }
         }
         self.replace(session, target, modified, &current).await
@@ -208,8 +211,25 @@ impl Apply {
     }
 }
 
-fn warn_about(session: &Session, current: &Value) {
-    let resource = || format!("{}/{}", object::spoken_kind(current), object::name(current));
+/// What was sent, to what, and why it was refused.
+fn patch_failed(error: CliError, target: &Target, patch: &Value) -> CliError {
+    let CliError::Server(mut status) = error else { return error };
+    let Resource { group, version, plural, kind, .. } = &target.resource;
+    let source = target.manifest.as_ref().map(|manifest| manifest.source.as_str()).unwrap_or_default();
+    status.message = Some(format!(
+        "error when applying patch:\n{}\nto:\nResource: \"{group}/{version}, Resource={plural}\", \
+         GroupVersionKind: \"{group}/{version}, Kind={kind}\"\nName: {:?}, Namespace: {:?}\n\
+         for: {source:?}: error when patching {source:?}: {}",
+        json::compact(patch),
+        target.name.as_deref().unwrap_or_default(),
+        target.namespace.as_deref().unwrap_or_default(),
+        status.message.unwrap_or_default()
+    ));
+    CliError::Server(status)
+}
+
+fn warn_about(session: &Session, resource: &Resource, current: &Value) {
+    let resource = || format!("{}/{}", resource.plural, object::name(current));
     if current["metadata"]["annotations"][LAST_APPLIED].is_null() {
         session.screen.complain(&format!(
             "Warning: resource {} is missing the {LAST_APPLIED} annotation which is required by skiff apply. \

@@ -159,7 +159,10 @@ impl Delete {
                         awaited.extend(uid.map(|uid| Awaited { target, uid }));
                     }
                     Err(error) if ignore_missing && error.is_not_found() => {}
-                    Err(error) => errors.push(error),
+                    Err(error) => errors.push(match &target.manifest {
+                        Some(manifest) => error.while_doing("deleting", &manifest.source),
+                        None => error,
+                    }),
                 }
             }
         }

@@ -67,10 +67,18 @@ pub struct Words {
     pub set: &'static str,
     pub removed: &'static str,
     pub unchanged: &'static str,
+    /// What is set already, once or several times, and may not be changed.
+    pub refused: fn(&[String]) -> String,
 }
 
-const LABELS: Words =
-    Words { command: "label", field: "labels", set: "labeled", removed: "unlabeled", unchanged: "not labeled" };
+const LABELS: Words = Words {
+    command: "label",
+    field: "labels",
+    set: "labeled",
+    removed: "unlabeled",
+    unchanged: "not labeled",
+    refused: |known| format!("{}, and --overwrite is false", known.join(", ")),
+};
 
 impl Command for Label {
     const NAME: &'static str = "label";
@@ -143,7 +151,7 @@ impl Change {
     ) -> Result<(Value, &'static str), CliError> {
         let present = &object["metadata"][words.field];
         if !self.overwrite {
-            check_overwrites(present, pairs)?;
+            check_overwrites(present, pairs, words)?;
         }
         let changes: Pairs = pairs
             .iter()
@@ -181,14 +189,13 @@ fn changed_locally(mut object: Value, changes: &Pairs, words: &Words) -> Value {
     object
 }
 
-fn check_overwrites(present: &Value, pairs: &Pairs) -> Result<(), CliError> {
-    for (key, value) in pairs {
-        let (Some(wanted), Some(known)) = (value, present[key.as_str()].as_str()) else { continue };
-        if wanted != known {
-            return Err(CliError::local(format!("'{key}' already has a value ({known}), and --overwrite is false")));
-        }
-    }
-    Ok(())
+fn check_overwrites(present: &Value, pairs: &Pairs, words: &Words) -> Result<(), CliError> {
+    let refused = pairs.iter().filter_map(|(key, value)| {
+        let (wanted, known) = (value.as_ref()?, present[key.as_str()].as_str()?);
+        (wanted != known).then(|| format!("'{key}' already has a value ({known})"))
+    });
+    let refused: Vec<String> = refused.collect();
+    if refused.is_empty() { Ok(()) } else { Err(CliError::Local((words.refused)(&refused))) }
 }
 
 /// The words for objects, and the changes behind them.
@@ -243,9 +250,9 @@ mod tests {
     #[test]
     fn what_is_set_is_changed_only_on_demand() {
         let pairs = Pairs::from([("a".to_owned(), Some("2".to_owned()))]);
-        let error = check_overwrites(&json!({"a": "1"}), &pairs).unwrap_err();
+        let error = check_overwrites(&json!({"a": "1"}), &pairs, &LABELS).unwrap_err();
         assert_eq!(error.report(), "error: 'a' already has a value (1), and --overwrite is false");
-        assert!(check_overwrites(&json!({"a": "2"}), &pairs).is_ok());
-        assert!(check_overwrites(&Value::Null, &pairs).is_ok());
+        assert!(check_overwrites(&json!({"a": "2"}), &pairs, &LABELS).is_ok());
+        assert!(check_overwrites(&Value::Null, &pairs, &LABELS).is_ok());
     }
 }

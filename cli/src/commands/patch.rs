@@ -12,7 +12,7 @@ use crate::manifests::{Files, parse_yaml};
 use crate::object;
 use crate::request::{Call, JSON_PATCH, MERGE_PATCH, STRATEGIC_MERGE_PATCH};
 use crate::session::Session;
-use crate::targets::{Asked, Selectors, Target};
+use crate::targets::{self, Asked, Selectors, Target};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -130,17 +130,17 @@ impl Patch {
     }
 
     async fn patch(&self, session: &Session, target: &Target, patch: &[u8]) -> Result<(Value, &'static str), CliError> {
+        let before = targets::objects(session, target, &Selectors::default()).await?.pop().unwrap_or_default();
+        if self.trial.dry_run == DryRun::Client {
+            return Ok((before, "patched"));
+        }
         let path = match &self.subresource {
             None => target.path(),
             Some(name) => target.subresource(name),
         };
-        let before = session.value(Call::get(path.clone())).await?;
-        if self.trial.dry_run == DryRun::Client {
-            return Ok((before, "patched"));
-        }
         let call = Call::new(Method::PATCH, path).body(self.kind.content_type(), patch.to_vec());
         let after = session.value(self.trial.dry_run.on(call).query("fieldManager", &self.field_manager)).await?;
-        let is_changed = before != after || object::resource_version(&before) != object::resource_version(&after);
+        let is_changed = object::resource_version(&before) != object::resource_version(&after);
         Ok((after, if is_changed { "patched" } else { "patched (no change)" }))
     }
 }
