@@ -54,10 +54,6 @@ impl Cluster {
         Self { client }
     }
 
-    pub fn client(&self) -> &Client {
-        &self.client
-    }
-
     pub async fn create<T: DeserializeOwned>(
         &self,
         resource: &Resource,
@@ -207,7 +203,6 @@ pub trait ErrorExt {
     fn is_already_exists(&self) -> bool;
     /// Nothing can be created in a namespace that is being deleted.
     fn is_namespace_terminating(&self) -> bool;
-    fn is_timeout(&self) -> bool;
     /// The sentence for an Event.
     fn sentence(&self) -> String;
 }
@@ -229,10 +224,6 @@ impl ErrorExt for kube::Error {
         let Self::Api(status) = self else { return false };
         let Some(details) = &status.details else { return false };
         details.causes.iter().any(|cause| cause.reason == "NamespaceTerminating")
-    }
-
-    fn is_timeout(&self) -> bool {
-        matches!(self, Self::Api(status) if status.code == 504)
     }
 
     fn sentence(&self) -> String {

@@ -31,7 +31,7 @@ mod tests {
     #[test]
     fn a_named_port_is_looked_up_in_the_pod() {
         let mut pod = Pod::default();
-        pod.spec.named_ports = Box::new([
+        pod.spec.named_ports = std::sync::Arc::new([
             NamedPort { name: "dns".into(), number: 53, protocol: Protocol::Tcp },
             NamedPort { name: "dns".into(), number: 5353, protocol: Protocol::Udp },
         ]);

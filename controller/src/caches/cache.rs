@@ -133,7 +133,10 @@ impl<K: Kind> Cache<K> {
     }
 
     /// An object was seen in the watch or in a list.
-    pub fn apply(&self, object: K) {
+    pub fn apply(&self, mut object: K) {
+        if let Some(relative) = self.relative(object.meta()) {
+            object.share(&relative);
+        }
         let new = Arc::new(object);
         let old = self.write(|objects| objects.insert(&new));
         match old {
@@ -167,6 +170,14 @@ impl<K: Kind> Cache<K> {
             self.tell(&Change { old: Some(&old), new: None });
         }
         self.0.synced.send_if_modified(|synced| !std::mem::replace(synced, true));
+    }
+
+    /// An object that probably says much the same: the former form of this one, else one of the same controller.
+    fn relative(&self, meta: &Meta) -> Option<Arc<K>> {
+        self.find(&meta.namespace, &meta.name).or_else(|| {
+            let siblings = IndexKey::controller(&meta.controller()?.uid);
+            self.read(|objects| objects.by_key.get(&siblings)?.first().map(|entry| entry.0.clone()))
+        })
     }
 
     fn tell(&self, change: &Change<'_, K>) {

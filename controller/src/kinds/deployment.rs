@@ -73,16 +73,22 @@ pub struct RollingUpdate {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Deserialize, Serialize)]
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub observed_generation: i64,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub updated_replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub ready_replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub available_replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub unavailable_replicas: i32,
     pub terminating_replicas: i32,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub collision_count: Option<i32>,
-    #[serde(deserialize_with = "wire::or_default")]
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_empty")]
     pub conditions: Vec<Condition>,
 }
 

@@ -18,6 +18,9 @@ pub trait Kind: DeserializeOwned + Clone + Debug + Send + Sync + 'static {
 
     /// Adds the keys under which a cache finds this object besides its name.
     fn index(&self, _keys: &mut IndexKeys) {}
+
+    /// Makes what is equal in this object and another one copy.
+    fn share(&mut self, _other: &Self) {}
 }
 
 /// A key of an index: a hash, so that a lookup may also find what only looks alike. Those who look things up

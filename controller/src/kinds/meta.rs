@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::kinds::pairs::Pairs;
 use crate::kinds::resource::Resource;
+use crate::kinds::shared::{Shared, share};
 use crate::kinds::wire;
 
 /// `metadata` without managed fields and what kubectl keeps for itself.
@@ -23,7 +24,7 @@ pub struct Meta {
     #[serde(deserialize_with = "annotations")]
     pub annotations: Pairs,
     #[serde(deserialize_with = "wire::or_default")]
-    pub owner_references: Box<[OwnerReference]>,
+    pub owner_references: Shared<OwnerReference>,
     #[serde(deserialize_with = "wire::or_default")]
     pub finalizers: Box<[Box<str>]>,
     #[serde(deserialize_with = "wire::time")]
@@ -85,6 +86,12 @@ impl Meta {
 
     pub fn is_controlled_by(&self, uid: &str) -> bool {
         self.controller().is_some_and(|owner| *owner.uid == *uid)
+    }
+
+    /// Keeps one copy of what both say.
+    pub fn share(&mut self, other: &Self) {
+        self.labels.share(&other.labels);
+        share(&mut self.owner_references, &other.owner_references);
     }
 
     pub fn has_finalizer(&self, name: &str) -> bool {

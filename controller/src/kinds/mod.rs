@@ -20,5 +20,6 @@ pub mod requests;
 pub mod resource;
 pub mod service;
 pub mod service_account;
+pub mod shared;
 pub mod template;
 pub mod wire;

@@ -1,15 +1,16 @@
 //! Labels, annotations and simple selectors: sorted pairs in one block of memory.
 
-use std::collections::BTreeMap;
 use std::fmt;
 
 use serde::de::{MapAccess, Visitor};
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
+use crate::kinds::shared::{self, Shared};
+
 /// Sorted by key.
 #[derive(Clone, Default, PartialEq, Eq, Hash)]
-pub struct Pairs(Box<[(Box<str>, Box<str>)]>);
+pub struct Pairs(Shared<(Box<str>, Box<str>)>);
 
 impl Pairs {
     pub fn get(&self, key: &str) -> Option<&str> {
@@ -38,13 +39,14 @@ impl Pairs {
         self.iter().all(|(key, value)| others.get(key) == Some(value))
     }
 
-    pub fn to_map(&self) -> BTreeMap<String, String> {
-        self.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect()
+    /// Keeps one copy of what both say.
+    pub fn share(&mut self, other: &Self) {
+        shared::share(&mut self.0, &other.0);
     }
 
     fn from_unsorted(mut pairs: Vec<(Box<str>, Box<str>)>) -> Self {
         pairs.sort_by(|one, two| one.0.cmp(&two.0));
-        Self(pairs.into_boxed_slice())
+        Self(pairs.into())
     }
 }
 
@@ -57,12 +59,6 @@ impl fmt::Debug for Pairs {
 impl<K: Into<Box<str>>, V: Into<Box<str>>> FromIterator<(K, V)> for Pairs {
     fn from_iter<I: IntoIterator<Item = (K, V)>>(pairs: I) -> Self {
         Self::from_unsorted(pairs.into_iter().map(|(key, value)| (key.into(), value.into())).collect())
-    }
-}
-
-impl From<BTreeMap<String, String>> for Pairs {
-    fn from(map: BTreeMap<String, String>) -> Self {
-        map.into_iter().collect()
     }
 }
 

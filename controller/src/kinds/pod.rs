@@ -11,6 +11,7 @@ use crate::kinds::node::Taint;
 use crate::kinds::pairs::Pairs;
 use crate::kinds::requests::{Amounts, ResourceList};
 use crate::kinds::resource::Resource;
+use crate::kinds::shared::{Shared, share};
 use crate::kinds::wire;
 
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -27,17 +28,15 @@ pub struct Spec {
     pub hostname: Box<str>,
     pub subdomain: Box<str>,
     pub scheduler_name: Box<str>,
-    pub grace_seconds: Option<i64>,
-    pub priority: i32,
     /// Whether something must lift a gate before the pod may be scheduled.
     pub is_gated: bool,
     /// The ports of containers and of init containers that keep running, where they have names.
-    pub named_ports: Box<[NamedPort]>,
+    pub named_ports: Shared<NamedPort>,
     pub host_ports: Box<[HostPort]>,
     pub requests: Amounts,
     pub node_selector: Pairs,
     pub required_affinity: Option<Box<NodeSelector>>,
-    pub tolerations: Box<[Toleration]>,
+    pub tolerations: Shared<Toleration>,
 }
 
 #[derive(Debug, Clone, Default)]
@@ -161,6 +160,13 @@ impl Kind for Pod {
         keys.add_controller(&self.meta);
         keys.add(IndexKey::node(&self.spec.node_name));
     }
+
+    fn share(&mut self, other: &Self) {
+        self.meta.share(&other.meta);
+        self.spec.node_selector.share(&other.spec.node_selector);
+        share(&mut self.spec.named_ports, &other.spec.named_ports);
+        share(&mut self.spec.tolerations, &other.spec.tolerations);
+    }
 }
 
 impl Pod {
@@ -194,9 +200,6 @@ struct WireSpec {
     hostname: Box<str>,
     subdomain: Box<str>,
     scheduler_name: Box<str>,
-    termination_grace_period_seconds: Option<i64>,
-    #[serde(deserialize_with = "wire::or_default")]
-    priority: i32,
     #[serde(deserialize_with = "wire::or_default")]
     scheduling_gates: Vec<serde::de::IgnoredAny>,
     #[serde(deserialize_with = "wire::or_default")]
@@ -208,7 +211,7 @@ struct WireSpec {
     node_selector: Pairs,
     affinity: Option<WireAffinity>,
     #[serde(deserialize_with = "wire::or_default")]
-    tolerations: Box<[Toleration]>,
+    tolerations: Shared<Toleration>,
 }
 
 #[derive(Default, Deserialize)]
@@ -307,8 +310,6 @@ impl From<WireSpec> for Spec {
             hostname: wire.hostname,
             subdomain: wire.subdomain,
             scheduler_name: wire.scheduler_name,
-            grace_seconds: wire.termination_grace_period_seconds,
-            priority: wire.priority,
             is_gated: !wire.scheduling_gates.is_empty(),
             node_selector: wire.node_selector,
             required_affinity: wire

@@ -39,12 +39,16 @@ impl Default for Spec {
 #[serde(rename_all = "camelCase", default)]
 pub struct Status {
     pub replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub fully_labeled_replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub ready_replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub available_replicas: i32,
     pub terminating_replicas: i32,
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_zero")]
     pub observed_generation: i64,
-    #[serde(deserialize_with = "wire::or_default")]
+    #[serde(deserialize_with = "wire::or_default", serialize_with = "wire::unless_empty")]
     pub conditions: Vec<Condition>,
 }
 

@@ -1,7 +1,7 @@
 //! Small helpers for reading JSON into slim types: lenient, since it was the API server that validated.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Deserializer, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// `null` reads as the default.
 pub fn or_default<'de, D: Deserializer<'de>, T: Deserialize<'de> + Default>(deserializer: D) -> Result<T, D::Error> {
@@ -22,13 +22,26 @@ pub fn seconds<S: Serializer>(time: &Option<Timestamp>, serializer: S) -> Result
     }
 }
 
+/// Counts of nothing are left out of objects: in a merge patch, `null` takes them out.
+pub fn unless_zero<S: Serializer, N: Into<i64> + Copy>(count: &N, serializer: S) -> Result<S::Ok, S::Error> {
+    match (*count).into() {
+        0 => serializer.serialize_none(),
+        count => serializer.serialize_i64(count),
+    }
+}
+
+/// As `unless_zero`, for lists.
+pub fn unless_empty<S: Serializer, T: Serialize>(list: &Vec<T>, serializer: S) -> Result<S::Ok, S::Error> {
+    if list.is_empty() { serializer.serialize_none() } else { list.serialize(serializer) }
+}
+
 /// The same moment without its fraction of a second.
 pub fn in_seconds(time: Timestamp) -> Timestamp {
     Timestamp::from_second(time.as_second()).unwrap_or(time)
 }
 
 /// A number or a string, as ports and surge limits are written.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum IntOrString {
     Int(i32),

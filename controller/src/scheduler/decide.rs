@@ -73,7 +73,7 @@ mod tests {
         pod.meta.uid = uid.into();
         pod.spec.requests.cpu = cpu;
         let owner = OwnerReference { uid: "set".into(), controller: true, ..OwnerReference::default() };
-        pod.meta.owner_references = Box::new([owner]);
+        pod.meta.owner_references = Arc::new([owner]);
         pod
     }
 

@@ -172,7 +172,7 @@ mod tests {
                 slice.meta.name = format!("new-{index}").into();
             }
             slice.meta.labels = draft.labels;
-            slice.meta.owner_references = Box::new([OwnerReference::controlling(&Service::RESOURCE, &service.meta)]);
+            slice.meta.owner_references = Arc::new([OwnerReference::controlling(&Service::RESOURCE, &service.meta)]);
             slice.address_type = draft.address_type;
             slice.ports = draft.ports.into();
             slice.endpoints = draft.endpoints.into();

@@ -138,7 +138,7 @@ mod tests {
         pod.meta.name = name.into();
         pod.meta.uid = name.into();
         pod.spec.node_name = "node".into();
-        pod.spec.named_ports = Box::new([NamedPort { name: "http".into(), number: port, protocol: Protocol::Tcp }]);
+        pod.spec.named_ports = Arc::new([NamedPort { name: "http".into(), number: port, protocol: Protocol::Tcp }]);
         pod.status.phase = Phase::Running;
         pod.status.is_ready = true;
         pod.status.ips = Box::new(["127.64.1.5".into(), "fd00:0::5".into()]);
@@ -197,7 +197,7 @@ mod tests {
     #[test]
     fn a_pod_without_the_named_port_is_in_a_group_without_ports() {
         let wanted =
-            wanted(&service(), &[pod("x", 80, |pod| pod.spec.named_ports = Box::default())], node, AddressType::IPv4);
+            wanted(&service(), &[pod("x", 80, |pod| pod.spec.named_ports = Arc::default())], node, AddressType::IPv4);
         assert_eq!(wanted.groups[&Vec::new()].len(), 1);
     }
 

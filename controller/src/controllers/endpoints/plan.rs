@@ -203,7 +203,7 @@ mod tests {
         service.spec.ports[0].target_port = IntOrString::Text("http".into());
         let named = |name: &str, ip: &str, number: i32| {
             pod(name, ip, |pod| {
-                pod.spec.named_ports = Box::new([NamedPort { name: "http".into(), number, protocol: Protocol::Tcp }]);
+                pod.spec.named_ports = Arc::new([NamedPort { name: "http".into(), number, protocol: Protocol::Tcp }]);
             })
         };
         let pods = [named("x", "127.64.1.1", 80), named("y", "127.64.1.2", 81), pod("z", "127.64.1.3", |_| {})];

@@ -153,7 +153,7 @@ impl Garbage {
             return Ok(Next::Wait);
         }
         let mut owners = Vec::with_capacity(meta.owner_references.len());
-        for owner in &meta.owner_references {
+        for owner in meta.owner_references.iter() {
             owners.push(self.state_of(owner, &place, &meta).await?);
         }
         if owners.contains(&OwnerState::Unknown) {

@@ -329,7 +329,7 @@ mod tests {
         world.run_pods(now);
         let status = |world: &World| world.get(&format!("{SETS}/web")).unwrap()["status"].clone();
         world.eventually("ready", |world| status(world)["readyReplicas"] == 1).await;
-        assert_eq!(status(&world)["availableReplicas"], 0);
+        assert_eq!(status(&world)["availableReplicas"], Value::Null);
         world.eventually("available", |world| status(world)["availableReplicas"] == 1).await;
     }
 

@@ -33,7 +33,7 @@ mod tests {
         let mut pod = Pod::default();
         assert_eq!(filter(&pod, &node, &Place::default()), ["node(s) had untolerated taint {hard: v}"]);
         let toleration = Toleration { key: "hard".into(), operator: "Exists".into(), ..Toleration::default() };
-        pod.spec.tolerations = Box::new([toleration]);
+        pod.spec.tolerations = std::sync::Arc::new([toleration]);
         assert!(filter(&pod, &node, &Place::default()).is_empty());
     }
 }

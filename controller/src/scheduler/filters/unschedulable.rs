@@ -29,7 +29,7 @@ mod tests {
         assert!(filter(&pod, &node, &Place::default()).is_empty());
         node.spec.unschedulable = true;
         assert_eq!(filter(&pod, &node, &Place::default()), ["node(s) were unschedulable"]);
-        pod.spec.tolerations = Box::new([Toleration { operator: "Exists".into(), ..Toleration::default() }]);
+        pod.spec.tolerations = std::sync::Arc::new([Toleration { operator: "Exists".into(), ..Toleration::default() }]);
         assert!(filter(&pod, &node, &Place::default()).is_empty());
     }
 }

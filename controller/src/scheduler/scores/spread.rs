@@ -18,7 +18,7 @@ mod tests {
     fn a_node_without_siblings_is_best() {
         let mut pod = Pod::default();
         let owner = OwnerReference { uid: "set".into(), controller: true, ..OwnerReference::default() };
-        pod.meta.owner_references = Box::new([owner]);
+        pod.meta.owner_references = std::sync::Arc::new([owner]);
         let mut place = Place::default();
         let alone = score(&pod, &Node::default(), &place);
         place.owners.insert("set".into(), 1);
