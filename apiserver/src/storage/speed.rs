@@ -1,8 +1,10 @@
-//! How many commits a second each engine does, how long one takes, and what watchers cost.
+//! How many commits a second each engine does, how long one takes, what watchers cost, and how long a start takes.
 //!
 //! `cargo test --release -p apiserver --lib storage::speed -- --ignored --nocapture`
 
 use std::time::{Duration, Instant};
+
+use futures::future::join_all;
 
 use crate::storage::contract::Store;
 use crate::storage::fixtures::{PODS, pod_key, pod_of_size};
@@ -92,4 +94,30 @@ async fn commits_and_watches_are_quick() {
     measure(Case { engine: "sled", volatile: true, ..alone }).await;
     measure(Case { writers: 32, node_watchers: 500, ..alone }).await;
     measure(Case { writers: 32, watchers: 100, ..alone }).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[ignore = "measures"]
+async fn a_start_is_quick() {
+    for objects in [0, 1_000, 10_000] {
+        let directory = tempfile::tempdir().unwrap();
+        let open = || Store::open(engine("sled", directory.path()).unwrap(), Limits::default());
+        let start = Instant::now();
+        let store = open().await;
+        let fresh = start.elapsed();
+        let creates = (0..objects).map(|number| {
+            let name = format!("pod-{number}");
+            store.storage.commit(Write::create(pod_key("default", &name), pod_of_size("default", &name, 1800)))
+        });
+        assert!(join_all(creates).await.iter().all(Result::is_ok));
+        let start = Instant::now();
+        store.stop().await;
+        let stopped = start.elapsed();
+        let start = Instant::now();
+        let store = open().await;
+        let again = start.elapsed();
+        assert_eq!(store.storage.snapshot().count(PODS, None), objects);
+        println!("{objects} objects: first start {fresh:?}, stop {stopped:?}, next start {again:?}");
+        store.stop().await;
+    }
 }
