@@ -2,13 +2,16 @@
 
 use std::fs;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
+use lifecycle::clock::Clock;
+use lifecycle::tasks::Tasks;
 use tempfile::TempDir;
 
 use super::*;
 use crate::storage::contract::{self, Store};
-use crate::storage::fixtures::{LEASES, PODS, lease_key, lease_write, pod_bytes, pod_key, pod_of_size};
+use crate::storage::fixtures::{LEASES, PODS, TestLayout, lease_key, lease_write, pod_bytes, pod_key, pod_of_size};
 use crate::storage::limits::Limits;
 use crate::storage::{Storage, Write};
 
@@ -43,11 +46,9 @@ async fn commit(storage: &Storage, write: Write) -> Revision {
 }
 
 async fn refusal(directory: &TempDir) -> String {
-    let layout = Arc::new(crate::storage::fixtures::TestLayout);
-    let clock = lifecycle::clock::Clock::system();
-    let tasks = lifecycle::tasks::Tasks::new();
+    let tasks = Tasks::new();
     let engine = Arc::new(Sled::new(directory.path()));
-    let opened = Storage::open(engine, layout, clock, &tasks, Limits::default()).await;
+    let opened = Storage::open(engine, Arc::new(TestLayout), Clock::system(), &tasks, Limits::default()).await;
     format!("{:#}", opened.unwrap_err())
 }
 
@@ -150,6 +151,47 @@ async fn a_directory_that_cannot_be_used_is_refused_with_advice() {
     assert!(refusal(&directory).await.contains("restore the newest export into a new one"));
     fs::write(&log, good).unwrap();
     open(&directory).await.stop().await;
+}
+
+/// A directory as a crash may leave it: with a log like this, and without a seal.
+fn crashed(like: &TempDir, log: &[u8]) -> TempDir {
+    let crashed = tempfile::tempdir().unwrap();
+    fs::create_dir_all(crashed.path().join("sled-1/blobs")).unwrap();
+    for file in ["format", "sled-1/conf"] {
+        fs::copy(like.path().join(file), crashed.path().join(file)).unwrap();
+    }
+    fs::write(crashed.path().join("sled-1/db"), log).unwrap();
+    crashed
+}
+
+#[tokio::test]
+async fn damage_after_a_crash_is_refused_or_leaves_whole_objects() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = open(&directory).await;
+    for number in 0..40 {
+        let name = format!("pod-{number}");
+        let bytes = pod_of_size("default", &name, number * 50);
+        commit(&store.storage, Write::create(pod_key("default", &name), bytes)).await;
+    }
+    store.stop().await;
+    let log = fs::read(directory.path().join("sled-1/db")).unwrap();
+    for lost in [vec![7; log.len()], Vec::new(), log[..100].to_vec()] {
+        let sentence = refusal(&crashed(&directory, &lost)).await;
+        assert!(sentence.contains("restore the newest export into a new one"), "{sentence}");
+    }
+    let used = log.iter().rposition(|byte| *byte != 0).unwrap();
+    for step in 0..16 {
+        let mut flipped = log.clone();
+        flipped[used * step / 16] ^= 1 << (step % 8);
+        let crashed = crashed(&directory, &flipped);
+        let tasks = Tasks::new();
+        let engine = Arc::new(Sled::new(crashed.path()));
+        match Storage::open(engine, Arc::new(TestLayout), Clock::system(), &tasks, Limits::default()).await {
+            Ok(storage) => assert!(storage.snapshot().count(PODS, None) <= 40),
+            Err(error) => assert!(format!("{error:#}").contains("restore the newest export"), "{error:#}"),
+        }
+        tasks.stop(Duration::from_secs(10)).await;
+    }
 }
 
 #[tokio::test]
