@@ -16,6 +16,7 @@ pub mod options;
 pub mod ownership;
 pub mod queue;
 pub mod scheduler;
+pub mod slices;
 pub mod worker;
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 
 mod deployment;
 mod endpoint_slice;
+mod endpoint_slice_mirroring;
 mod endpoints;
 mod garbage;
 mod load_balancer;
@@ -25,6 +26,7 @@ pub struct Controller {
 pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "deployment", start: deployment::start },
     Controller { name: "endpoint_slice", start: endpoint_slice::start },
+    Controller { name: "endpoint_slice_mirroring", start: endpoint_slice_mirroring::start },
     Controller { name: "endpoint", start: endpoints::start },
     Controller { name: "garbage_collector", start: garbage::start },
     Controller { name: "load_balancer", start: load_balancer::start },

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::controllers::endpoint_slice::packing::{Draft, Packed};
 use crate::kinds::endpoint_slice::{Endpoint, EndpointSlice, Hints, Named};
 use crate::kinds::service::Service;
+use crate::slices::draft::{Draft, Packed};
 
 /// How a Service wants its traffic spread.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -4,7 +4,6 @@ mod hints;
 mod packing;
 mod plan;
 mod topology;
-mod tracker;
 mod wanted;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,26 +14,25 @@ use api::names::NamespacedName;
 use api::well_known::{annotation, label, manager};
 use futures::FutureExt;
 use jiff::Timestamp;
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use crate::backends::membership;
 use crate::backends::trigger_time::TriggerTimes;
 use crate::caches::cache::{Cache, Change};
-use crate::cluster::{Cluster, ErrorExt, Patch};
+use crate::cluster::ErrorExt;
 use crate::context::Context;
-use crate::controllers::endpoint_slice::packing::Draft;
 use crate::controllers::endpoint_slice::plan::{Observed, Plan};
 use crate::controllers::endpoint_slice::topology::{Counts, Zones};
-use crate::controllers::endpoint_slice::tracker::Tracker;
 use crate::events::recorder::Recorder;
 use crate::kinds::endpoint_slice::{AddressType, EndpointSlice};
-use crate::kinds::kind::{IndexKey, Kind};
-use crate::kinds::meta::{Meta, OwnerReference};
+use crate::kinds::kind::IndexKey;
+use crate::kinds::meta::Meta;
 use crate::kinds::node::Node;
 use crate::kinds::pod::Pod;
 use crate::kinds::service::Service;
 use crate::queue::{Patience, Queue};
+use crate::slices::tracker::Tracker;
+use crate::slices::writer::Writer;
 use crate::worker::{Next, SyncError, Synced};
 
 const WORKERS: usize = 5;
@@ -42,17 +40,15 @@ const WORKERS: usize = 5;
 const STRANGERS_WAIT: Duration = Duration::from_secs(1);
 
 struct EndpointSlices {
-    cluster: Cluster,
+    writer: Writer,
     recorder: Recorder,
     services: Cache<Service>,
     pods: Cache<Pod>,
     nodes: Cache<Node>,
-    slices: Cache<EndpointSlice>,
     queue: Queue<NamespacedName>,
     batch: Duration,
     limit: usize,
     triggers: TriggerTimes,
-    tracker: Tracker,
     /// Services with pods on nodes that are not there.
     waiting: Mutex<BTreeMap<Box<str>, BTreeSet<NamespacedName>>>,
     zones: Mutex<Arc<Zones>>,
@@ -62,17 +58,15 @@ struct EndpointSlices {
 
 pub fn start(context: &Context) {
     let this = Arc::new(EndpointSlices {
-        cluster: context.cluster.clone(),
+        writer: Writer { cluster: context.cluster.clone(), slices: context.caches.of(), tracker: Tracker::default() },
         recorder: context.recorder.of("endpoint-slice-controller"),
         services: context.caches.of(),
         pods: context.caches.of(),
         nodes: context.caches.of(),
-        slices: context.caches.of(),
         queue: context.queue("endpoint_slice", Patience::default()),
         batch: context.options.endpoints_batch,
         limit: context.options.endpoints_per_slice,
         triggers: TriggerTimes::default(),
-        tracker: Tracker::default(),
         waiting: Mutex::default(),
         zones: Mutex::default(),
         hinted: Mutex::default(),
@@ -88,12 +82,12 @@ pub fn start(context: &Context) {
     let it = this.clone();
     this.nodes.on_change(move |change| it.node_changed(change));
     let it = this.clone();
-    this.slices.on_change(move |change| it.slice_changed(change));
+    this.writer.slices.on_change(move |change| it.slice_changed(change));
     let ready = vec![
         this.services.clone().ready(),
         this.pods.clone().ready(),
         this.nodes.clone().ready(),
-        this.slices.clone().ready(),
+        this.writer.slices.clone().ready(),
     ];
     let it = this.clone();
     context.work("endpoint_slice", WORKERS, &this.queue, ready, move |key| {
@@ -113,7 +107,7 @@ impl EndpointSlices {
         let Some(new) = change.new else {
             let slice = change.object();
             if let Some(service) = service_of(slice).filter(|_| is_ours(slice))
-                && self.tracker.is_lost(&service, &slice.meta)
+                && self.writer.tracker.is_lost(&service, &slice.meta)
             {
                 self.queue.add_after(service, STRANGERS_WAIT);
             }
@@ -128,7 +122,8 @@ impl EndpointSlices {
                 return;
             }
         }
-        if let Some(service) = service.filter(|service| is_ours(new) && self.tracker.is_news(service, &new.meta)) {
+        if let Some(service) = service.filter(|service| is_ours(new) && self.writer.tracker.is_news(service, &new.meta))
+        {
             self.queue.add_after(service, STRANGERS_WAIT);
         }
     }
@@ -171,14 +166,14 @@ impl EndpointSlices {
     async fn sync(&self, key: NamespacedName) -> Synced {
         let Some(service) = self.services.get(&key) else {
             self.triggers.forget(&key);
-            self.tracker.forget(&key);
+            self.writer.tracker.forget(&key);
             self.hinted.lock().unwrap_or_else(PoisonError::into_inner).remove(&key);
             return Ok(Next::Wait);
         };
         let Some(selector) = service.endpoint_selector() else { return Ok(Next::Wait) };
         let pods = membership::selected(&self.pods, &key.namespace, selector);
         let slices = self.slices_of(&service);
-        if self.tracker.is_stale(&service.meta, &slices) {
+        if self.writer.tracker.is_stale(&service.meta, &slices) {
             return Err(SyncError::Stale("an EndpointSlice"));
         }
         let trigger = self.triggers.compute(&service, &pods);
@@ -189,7 +184,9 @@ impl EndpointSlices {
         let plan = plan::plan(observed);
         self.wait_for_nodes(&key, &plan);
         self.tell_hints(&service, &plan);
-        if let Err(error) = self.write(&service, plan, trigger).await {
+        if let Err(error) =
+            self.writer.write(service.as_ref(), plan.packed, &|existing| trigger_annotation(trigger, existing)).await
+        {
             let place = format!("{}/{}", key.namespace, key.name);
             let message = format!("Error updating Endpoint Slices for Service {place}: {}", error.sentence());
             self.recorder.warning(service.as_ref(), "FailedToUpdateEndpointSlices", message);
@@ -200,7 +197,7 @@ impl EndpointSlices {
 
     fn slices_of(&self, service: &Service) -> Vec<Arc<EndpointSlice>> {
         let key = IndexKey::label(&service.meta.namespace, label::SERVICE_NAME, &service.meta.name);
-        let mut slices = self.slices.indexed(key);
+        let mut slices = self.writer.slices.indexed(key);
         slices.retain(|slice| {
             slice.meta.namespace == service.meta.namespace
                 && slice.service_name() == Some(&service.meta.name)
@@ -251,77 +248,15 @@ impl EndpointSlices {
             hinted.insert(service.meta.key(), now);
         }
     }
-
-    async fn write(&self, service: &Service, plan: Plan, trigger: Option<Timestamp>) -> kube::Result<()> {
-        for draft in plan.packed.create {
-            let slice = body(&draft, service, trigger);
-            match self.cluster.create::<Written>(&EndpointSlice::RESOURCE, &service.meta.namespace, &slice).await {
-                Ok(written) => self.tracker.written(&service.meta, &written.metadata),
-                Err(error) if error.is_namespace_terminating() => return Ok(()),
-                Err(error) => return Err(error),
-            }
-        }
-        for draft in plan.packed.update {
-            let Some(existing) = &draft.existing else { continue };
-            let path = EndpointSlice::RESOURCE.object(&existing.meta.namespace, &existing.meta.name, "");
-            let change = change(&draft, &existing.meta, trigger);
-            let written: Written = self.cluster.patch(&path, Patch::Merge, &change).await?;
-            self.tracker.written(&service.meta, &written.metadata);
-        }
-        for slice in plan.packed.delete {
-            match self.cluster.delete(&EndpointSlice::RESOURCE, &slice.meta, None, None).await {
-                Err(error) if error.is_not_found() => {}
-                result => {
-                    result?;
-                    // The deletion may have been seen before the answer; then there is nothing left to expect.
-                    if self.slices.get(&slice.meta.key()).is_some_and(|seen| seen.meta.uid == slice.meta.uid) {
-                        self.tracker.deleted(&service.meta, &slice.meta);
-                    }
-                }
-            }
-        }
-        Ok(())
-    }
 }
 
-/// What is read of an answer.
-#[derive(Deserialize)]
-struct Written {
-    metadata: Meta,
-}
-
-fn body(draft: &Draft, service: &Service, trigger: Option<Timestamp>) -> Value {
-    let mut meta = json!({
-        "generateName": format!("{}-", service.meta.name),
-        "namespace": service.meta.namespace,
-        "labels": draft.labels,
-        "ownerReferences": [OwnerReference::controlling(&Service::RESOURCE, &service.meta)],
-    });
-    if let Some(trigger) = trigger {
-        meta["annotations"] = json!({annotation::ENDPOINTS_TRIGGER_TIME: trigger.to_string()});
+/// The annotation that tells since when the slice should have been so; an old one goes.
+fn trigger_annotation(trigger: Option<Timestamp>, existing: Option<&Meta>) -> Map<String, Value> {
+    let key = annotation::ENDPOINTS_TRIGGER_TIME;
+    if trigger.is_none() && !existing.is_some_and(|existing| existing.annotations.contains(key)) {
+        return Map::new();
     }
-    json!({
-        "apiVersion": "discovery.k8s.io/v1",
-        "kind": "EndpointSlice",
-        "metadata": meta,
-        "addressType": draft.address_type,
-        "ports": draft.ports,
-        "endpoints": draft.endpoints,
-    })
-}
-
-/// The merge patch that makes a slice what its draft says, if nobody else was faster.
-fn change(draft: &Draft, existing: &Meta, trigger: Option<Timestamp>) -> Value {
-    let gone = existing.labels.iter().filter(|(key, _)| !draft.labels.contains(key));
-    let gone = gone.map(|(key, _)| (key.to_owned(), Value::Null));
-    let labels: Map<String, Value> =
-        draft.labels.iter().map(|(key, value)| (key.to_owned(), json!(value))).chain(gone).collect();
-    let trigger = trigger.map(|trigger| trigger.to_string());
-    let mut meta = json!({"uid": existing.uid, "resourceVersion": existing.resource_version, "labels": labels});
-    if trigger.is_some() || existing.annotations.contains(annotation::ENDPOINTS_TRIGGER_TIME) {
-        meta["annotations"] = json!({annotation::ENDPOINTS_TRIGGER_TIME: trigger});
-    }
-    json!({"metadata": meta, "ports": draft.ports, "endpoints": draft.endpoints})
+    Map::from_iter([(key.to_owned(), json!(trigger.map(|trigger| trigger.to_string())))])
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use api::well_known::{label, manager};
 
 use crate::controllers::endpoint_slice::hints::{self, Distribution};
-use crate::controllers::endpoint_slice::packing::{self, Draft, Packed};
+use crate::controllers::endpoint_slice::packing;
 use crate::controllers::endpoint_slice::topology::{self, Counts, Zones};
 use crate::controllers::endpoint_slice::wanted;
 use crate::kinds::endpoint_slice::{AddressType, EndpointSlice};
@@ -13,6 +13,7 @@ use crate::kinds::node::Node;
 use crate::kinds::pairs::Pairs;
 use crate::kinds::pod::Pod;
 use crate::kinds::service::Service;
+use crate::slices::draft::{Draft, Packed};
 
 /// What is known of a Service.
 pub struct Observed<'a> {

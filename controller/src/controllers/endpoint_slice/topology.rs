@@ -7,10 +7,10 @@ use std::sync::Arc;
 use api::well_known::annotation;
 
 use crate::controllers::endpoint_slice::hints::{self, Distribution};
-use crate::controllers::endpoint_slice::packing::Packed;
 use crate::kinds::endpoint_slice::{Endpoint, EndpointSlice, Hints, Named};
 use crate::kinds::node::Node;
 use crate::kinds::service::Service;
+use crate::slices::draft::Packed;
 
 /// How much more than its part an endpoint may have to serve.
 const OVERLOAD: f64 = 0.2;
@@ -213,11 +213,11 @@ fn extreme(surplus: &BTreeMap<Box<str>, f64>, sign: f64) -> Option<(Box<str>, f6
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::controllers::endpoint_slice::packing::Draft;
     use crate::kinds::condition::Condition;
     use crate::kinds::endpoint_slice::{AddressType, Conditions};
     use crate::kinds::node::NodeCondition;
     use crate::kinds::pairs::Pairs;
+    use crate::slices::draft::Draft;
     use api::well_known::label;
 
     fn node(zone: &str, cpu: i64) -> Arc<Node> {
