@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use api::failure::Failure;
+use api::failure::{Failure, Reason};
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
@@ -157,11 +157,16 @@ impl<'a> Place<'a> {
         }
         let timeout = self.query.integer("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
         let timeout = timeout.filter(|seconds| *seconds > 0).map_or_else(usual_timeout, Duration::from_secs);
+        let events = match self.app.registry.watch(self.kind, self.namespace, &options) {
+            // Some clients list again only when the stream says so.
+            Err(failure) if failure.reason == Reason::Expired => return Ok(watch::ended(&failure)),
+            events => events?,
+        };
         let gauge = self.app.measures.long_running.get_or_create(&Measures::request_labels(self.exchange)).clone();
         Ok(watch::watch(Watching {
             app: self.app.clone(),
             kind: self.kind,
-            events: self.app.registry.watch(self.kind, self.namespace, &options)?,
+            events,
             form: accepted.form,
             rows: RowObject::of_query(&self.query),
             timeout: Box::pin(tokio::time::sleep(timeout)),

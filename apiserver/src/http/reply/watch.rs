@@ -62,7 +62,18 @@ pub fn watch(watching: Watching) -> Response {
         let frame = watching.next_frame().await?;
         Some((Ok::<Bytes, Infallible>(frame), watching))
     });
-    let mut response = Response::new(Body::from_stream(frames));
+    streamed(Body::from_stream(frames))
+}
+
+/// A watch that ends before its first event, and says why.
+pub fn ended(failure: &Failure) -> Response {
+    let mut frame = Vec::with_capacity(512);
+    write_error(failure, &mut frame);
+    streamed(Body::from(frame))
+}
+
+fn streamed(body: Body) -> Response {
+    let mut response = Response::new(body);
     set_content_headers(response.headers_mut(), Encoding::Json, false);
     response
 }
@@ -105,14 +116,13 @@ impl Watching {
                 self.app.measures.watch_events.inc();
                 open_event(event.event_type.name(), frame);
                 self.write_object(&event, frame);
+                close_event(frame);
             }
             Err(failure) => {
                 self.is_over = true;
-                open_event("ERROR", frame);
-                write_status(&failure, frame);
+                write_error(&failure, frame);
             }
         }
-        frame.extend_from_slice(b"}\n");
     }
 
     fn write_object(&mut self, event: &WatchEvent, frame: &mut Vec<u8>) {
@@ -139,6 +149,12 @@ fn open_event(event_type: &str, frame: &mut Vec<u8>) {
     frame.extend_from_slice(br#"","object":"#);
 }
 
-fn write_status(failure: &Failure, frame: &mut Vec<u8>) {
-    serde_json::to_writer(frame, &failure.status()).expect("a Status is JSON");
+fn close_event(frame: &mut Vec<u8>) {
+    frame.extend_from_slice(b"}\n");
+}
+
+fn write_error(failure: &Failure, frame: &mut Vec<u8>) {
+    open_event("ERROR", frame);
+    serde_json::to_writer(&mut *frame, &failure.status()).expect("a Status is JSON");
+    close_event(frame);
 }
