@@ -39,7 +39,9 @@ impl Worker {
     /// or when the time is up.
     pub(super) fn begin_pre_stop(&self, pod: &Pod, index: usize, kill_at: Timestamp) -> bool {
         let Some((role, container)) = Roster::of(pod).get(index) else { return false };
-        let Some(hook) = pre_stop(container).filter(|_| self.context.runtime.is_real()) else { return false };
+        // To wait is all that a simulated container can do.
+        let can_run = |hook: &&LifecycleHandler| self.context.runtime.is_real() || hook.sleep.is_some();
+        let Some(hook) = pre_stop(container).filter(can_run) else { return false };
         let limit = self.context.clock.until(kill_at);
         let name = container.name.clone();
         self.begin_hook(pod, (role, container), index, hook, limit, |id, _| Outcome::PreStopDone {
