@@ -17,6 +17,8 @@ pub fn install(format: LogFormat, level: &str) {
     let filter = filter.unwrap_or_else(|| EnvFilter::new(level));
     let writer = std::io::stderr.with_max_level(tracing::Level::TRACE);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(writer).with_target(true);
+    // Where a log cannot be written, telling so in the same place ends the task that logged.
+    let builder = builder.log_internal_errors(false);
     let installed = match format {
         LogFormat::Text => {
             let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr()) && std::env::var_os("NO_COLOR").is_none();

@@ -113,7 +113,9 @@ fn read_folder(folder: &Path, node: &str) -> Vec<Pod> {
             continue;
         }
         match read_file(&file, node) {
-            Ok(pod) => pods.push(pod),
+            Ok(Some(pod)) => pods.push(pod),
+            // It is just being written.
+            Ok(None) => {}
             Err(error) => {
                 warn!(file = %file.display(), error = format!("{error:#}"), "manifest of a static pod not used")
             }
@@ -122,16 +124,19 @@ fn read_folder(folder: &Path, node: &str) -> Vec<Pod> {
     pods
 }
 
-fn read_file(file: &Path, node: &str) -> anyhow::Result<Pod> {
+fn read_file(file: &Path, node: &str) -> anyhow::Result<Option<Pod>> {
     anyhow::ensure!(fs::metadata(file)?.len() <= LARGEST, "the file is larger than a manifest may be");
     let text = fs::read_to_string(file).context("read the file")?;
+    if text.trim().is_empty() {
+        return Ok(None);
+    }
     let value: serde_json::Value = match file.extension().is_some_and(|end| end == "json") {
         true => serde_json::from_str(&text).context("understand the JSON")?,
         false => serde_yaml::from_str(&text).context("understand the YAML")?,
     };
     let kind = value["kind"].as_str().unwrap_or_default();
     anyhow::ensure!(kind == "Pod" && value["apiVersion"] == "v1", "a v1 Pod is expected, and this is a \"{kind}\"");
-    pod_of(value, node)
+    pod_of(value, node).map(Some)
 }
 
 /// The pod as it runs on this node. Its uid follows from what the file says, so that a changed file is another pod.

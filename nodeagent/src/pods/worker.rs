@@ -320,3 +320,18 @@ impl Worker {
         self.wake = Some(self.wake.map_or(at, |earlier| earlier.min(at)));
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_worker_at_rest_is_small() {
+        // Never run: only the room that it takes counts.
+        fn size<F: Future>(_: impl FnOnce(Arc<Context>, Resident, Stored) -> F) -> usize {
+            size_of::<F>()
+        }
+        let size = size(Worker::run);
+        assert!(size <= 1024, "{size} bytes");
+    }
+}

@@ -1,4 +1,12 @@
 //! Containers as plain processes of the host: no image, no engine, no root needed.
+//!
+//! Beside each container runs a shim, this program once more: it holds the pipes, writes the log, and notes the end, so
+//! that the agent may come and go. The folder of a run, `containers/NAME/ATTEMPT` in that of the pod, holds what is to
+//! be run (`launch.json`), what runs (`run.json`), how it ended (`end.json`), and a lock that the shim holds.
+//!
+//! What it cannot do: files and network are the host's, and a container binds its pod's address by itself (`POD_IP`).
+//! Without root there are no mounts (the folder of volume `a-b` is in `SKIFF_VOLUME_A_B`), no other users, and memory
+//! is limited by what a process may allocate; with root, mounts go only to places that the host has.
 
 mod child;
 mod control_group;
