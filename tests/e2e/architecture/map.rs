@@ -54,8 +54,9 @@ pub const HOUSES: &[House] = &[
         floors: &[
             &["manager"],
             &["controllers"],
+            &["scheduler"],
             &["context"],
-            &["worker", "ownership", "expectations"],
+            &["worker", "ownership", "expectations", "backends", "slices", "discovery"],
             &["events"],
             &["caches", "queue"],
             &["cluster"],
