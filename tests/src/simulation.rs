@@ -97,6 +97,14 @@ impl Simulation {
         self.api::<K>().get(name).await.unwrap_or_else(|error| panic!("get {name}: {error}"))
     }
 
+    /// The object of this name in `default`, if there is one.
+    pub async fn find<K>(&self, name: &str) -> Option<K>
+    where
+        K: Resource<Scope = NamespaceResourceScope, DynamicType = ()> + Clone + DeserializeOwned + std::fmt::Debug,
+    {
+        self.api::<K>().get_opt(name).await.unwrap_or_else(|error| panic!("get {name}: {error}"))
+    }
+
     /// Sets some fields of an object in `default`, as a merge patch does.
     pub async fn change<K>(&self, name: &str, fields: Value) -> K
     where
