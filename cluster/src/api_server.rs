@@ -54,6 +54,7 @@ impl ApiServer {
             Some(address) => Some(listener::bind(address).await?),
             None => None,
         };
+        options.data_dir.claim()?;
         let authority =
             if options.listen.is_some() { Authority::open(&options.data_dir.pki())? } else { Authority::generate()? };
         let registry = open_registry(&options, tasks, metrics).await?;

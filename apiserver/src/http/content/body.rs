@@ -1,5 +1,7 @@
 //! Bodies of requests: bounded, and turned into JSON.
 
+use std::time::Duration;
+
 use api::failure::{Failure, Reason};
 use axum::body::Body;
 use bytes::Bytes;
@@ -27,6 +29,20 @@ pub async fn read(body: Body) -> Result<Bytes, Failure> {
         Err(error) if error.is::<LengthLimitError>() => Err(too_large()),
         Err(error) => Err(Failure::bad_request(format!("unable to read the body of the request: {error}"))),
     }
+}
+
+/// How much is read of a body that nobody wants, and for how long.
+const MOST_DISCARDED: usize = 16 * 1024 * 1024;
+const DISCARDED_WITHIN: Duration = Duration::from_secs(5);
+
+/// Reads what a client still sends with a request that is refused already: many look at no answer before they have
+/// sent everything.
+pub async fn discard(body: Body) {
+    let rest = async {
+        let mut rest = Limited::new(body, MOST_DISCARDED);
+        while let Some(Ok(_)) = rest.frame().await {}
+    };
+    tokio::time::timeout(DISCARDED_WITHIN, rest).await.ok();
 }
 
 /// How a body is written.

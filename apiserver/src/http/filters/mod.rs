@@ -24,6 +24,7 @@ use http::Request;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::http::app::App;
+use crate::http::content::body;
 use crate::http::exchange::Exchange;
 use crate::http::filters::filter::Filter;
 use crate::http::reply::failure;
@@ -98,7 +99,10 @@ where
     }
     let exchange = Arc::new(exchange);
     let mut response = match refusal {
-        Some(failure) => failure::failure(&failure),
+        Some(failure) => {
+            body::discard(body).await;
+            failure::failure(&failure)
+        }
         None => {
             parts.extensions.insert(exchange.clone());
             let answer = inner.oneshot(Request::from_parts(parts, body));
