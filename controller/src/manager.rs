@@ -5,6 +5,7 @@ use std::sync::Arc;
 use kube::Client;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
+use tracing::debug;
 
 use crate::caches::hub::Caches;
 use crate::cluster::Cluster;
@@ -35,6 +36,7 @@ impl Manager {
             measurements: Measurements::register(metrics),
         };
         for controller in CONTROLLERS {
+            debug!(controller = controller.name, "starting");
             (controller.start)(&context);
         }
         // Only now: a watch tells its first objects to the handlers that are there.

@@ -2,27 +2,33 @@
 
 use std::borrow::Cow;
 use std::pin::pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use http::Request;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::client::Body;
 use kube::core::DynamicResourceScope;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use lifecycle::backoff::Backoff;
 use serde::{Deserialize, Deserializer};
+use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::caches::cache::Cache;
 use crate::kinds::kind::Kind;
 use crate::kinds::resource::Resource;
 
+/// Watches of one cache begin at least so far apart: a server that ends each at once must not be asked without end.
+const WATCH_PAUSE: Duration = Duration::from_secs(1);
 const FIRST_WAIT: Duration = Duration::from_millis(50);
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Fills `cache` until the task is cut.
 pub async fn run<K: Kind>(client: Client, cache: Cache<K>) {
-    let api = Api::<Watched<K>>::all_with(client, cache.resource());
+    let api = Api::<Watched<K>>::all_with(paced(client), cache.resource());
     let mut events = pin!(watcher::watcher(api, watcher::Config::default()));
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while let Some(event) = events.next().await {
@@ -54,6 +60,29 @@ pub async fn run<K: Kind>(client: Client, cache: Cache<K>) {
             }
         }
     }
+}
+
+/// The same client, but for watches that follow each other too fast.
+fn paced(client: Client) -> Client {
+    let namespace = client.default_namespace().to_owned();
+    let last = Arc::new(Mutex::new(None::<Instant>));
+    let service = tower::service_fn(move |request: Request<Body>| {
+        let (client, last) = (client.clone(), last.clone());
+        async move {
+            if request.uri().query().is_some_and(|query| query.contains("watch=true")) {
+                let now = Instant::now();
+                let begin = {
+                    let mut last = last.lock().unwrap_or_else(PoisonError::into_inner);
+                    let begin = last.map_or(now, |last| now.max(last + WATCH_PAUSE));
+                    *last = Some(begin);
+                    begin
+                };
+                tokio::time::sleep_until(begin).await;
+            }
+            client.send(request).await
+        }
+    });
+    Client::new(service, namespace)
 }
 
 /// A slim object in the shape that kube's watcher asks for; of the metadata it reads the revision only.
@@ -101,5 +130,41 @@ impl<K: Kind> kube::Resource for Watched<K> {
 
     fn meta_mut(&mut self) -> &mut ObjectMeta {
         &mut self.metadata
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kinds::node::Node;
+    use http::Response;
+    use std::convert::Infallible;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    /// A server whose watches end at once, and whose lists fail at first.
+    fn client(requests: Arc<AtomicU32>) -> Client {
+        let service = tower::service_fn(move |request: Request<Body>| {
+            let count = requests.fetch_add(1, Ordering::SeqCst);
+            let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
+            let (code, body) = match (is_watch, count) {
+                (true, _) => (200, ""),
+                (false, 0..3) => (500, "{}"),
+                _ => (200, r#"{"kind":"List","apiVersion":"v1","metadata":{"resourceVersion":"1"},"items":[]}"#),
+            };
+            let body = http_body_util::Full::new(bytes::Bytes::from(body));
+            async move { Ok::<_, Infallible>(Response::builder().status(code).body(body).unwrap()) }
+        });
+        Client::new(service, "default")
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_ends_every_watch_is_not_asked_without_end() {
+        let requests = Arc::new(AtomicU32::new(0));
+        let cache = Cache::<Node>::new(Node::RESOURCE);
+        let watching = run(client(requests.clone()), cache.clone());
+        let _ = tokio::time::timeout(Duration::from_secs(60), watching).await;
+        assert!(cache.is_synced());
+        let count = requests.load(Ordering::SeqCst);
+        assert!((50..75).contains(&count), "{count} requests in a minute");
     }
 }

@@ -144,6 +144,7 @@ impl Garbage {
     }
 
     async fn sync(&self, uid: Uid) -> Synced {
+        self.puzzled.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
         let Some(place) = self.graph().place(uid).cloned() else { return Ok(Next::Wait) };
         let Some(meta) = self.meta_at(&place, uid) else { return Ok(Next::Wait) };
         if meta.is_deleting() {
