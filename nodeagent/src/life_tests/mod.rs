@@ -72,7 +72,7 @@ impl Setup {
     }
 
     async fn until(&self, what: &str, is_so: impl Fn() -> bool) {
-        for _ in 0..1000 {
+        for _ in 0..3000 {
             if is_so() {
                 return;
             }
@@ -83,7 +83,7 @@ impl Setup {
 
     /// Waits for a state of a pod.
     async fn eventually(&self, what: &str, name: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        for _ in 0..1000 {
+        for _ in 0..3000 {
             let pod = self.api.pod(name).unwrap_or(Value::Null);
             if is_so(&pod) {
                 return pod;

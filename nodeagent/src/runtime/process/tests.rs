@@ -69,7 +69,7 @@ impl Place {
 
     /// The end of a container; the test's own limit of time is that it comes at all.
     async fn end(&self) -> Ended {
-        for _ in 0..1000 {
+        for _ in 0..3000 {
             if let Ok(exit) = self.ends.try_recv() {
                 return exit.ended;
             }
@@ -90,7 +90,7 @@ fn pod() -> PodIdentity {
 
 /// Waits until something is so.
 async fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..1000 {
+    for _ in 0..3000 {
         if is_so() {
             return;
         }
