@@ -20,5 +20,7 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     nodeagent::entry();
+    // Every TLS client of this process takes it from here; a second call would only find it there.
+    rustls::crypto::ring::default_provider().install_default().ok();
     commands::run()
 }
