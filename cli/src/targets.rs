@@ -21,6 +21,9 @@ pub struct Selectors {
     /// Field selector: metadata.name=x,status.phase!=Running
     #[arg(long = "field-selector", value_name = "SELECTOR", default_value = "", hide_default_value = true)]
     pub fields: String,
+    /// How many objects to ask the server for at once; 0 for all
+    #[arg(long, value_name = "COUNT", default_value_t = CHUNK, hide_short_help = true)]
+    pub chunk_size: usize,
 }
 
 impl Selectors {
@@ -237,8 +240,11 @@ pub async fn read(
     let mut pages = Vec::new();
     let mut next = String::new();
     loop {
-        let call = selectors.on(Call::get(target.path()).accept(accept)).query("limit", CHUNK);
-        let call = call.query_unless_empty("includeObject", include);
+        let mut call =
+            selectors.on(Call::get(target.path()).accept(accept)).query_unless_empty("includeObject", include);
+        if selectors.chunk_size > 0 {
+            call = call.query("limit", selectors.chunk_size);
+        }
         let page = session.value(call.query_unless_empty("continue", &next)).await;
         let page = page.map_err(|error| {
             let resource = &target.resource;

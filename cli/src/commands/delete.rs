@@ -229,7 +229,7 @@ impl Delete {
             session.screen.complain("Warning: deleting cluster-scoped resources, not scoped to the provided namespace");
         }
         let answer = if self.trial.dry_run == DryRun::Client {
-            session.value(Call::get(target.path())).await?
+            Value::Null
         } else {
             let mut options =
                 json!({"kind": "DeleteOptions", "apiVersion": "v1", "propagationPolicy": self.cascade.policy()});

@@ -127,26 +127,26 @@ impl Get {
 
     async fn print_tables(&self, session: &Session, targets: Targets) -> Result<(), CliError> {
         let Targets { list, mut errors, .. } = targets;
-        let with_kind = has_several_types(&list);
         let all_namespaced = !self.all_namespaces && list.iter().all(|target| target.resource.namespaced);
+        let mut found: Vec<(&Resource, Vec<Value>)> = Vec::new();
+        for target in &list {
+            match self.read(session, target).await {
+                Ok(tables) => found.push((&target.resource, tables)),
+                Err(error) if self.ignore_not_found && error.is_not_found() => {}
+                Err(error) => errors.push(error),
+            }
+        }
+        let with_kind = found.iter().any(|(resource, _)| *resource != found[0].0);
         let mut printer = table::Printer::default();
         let mut last: Option<&Resource> = None;
         let mut printed = false;
-        for target in &list {
-            let tables = match self.read(session, target).await {
-                Ok(tables) => tables,
-                Err(error) if self.ignore_not_found && error.is_not_found() => continue,
-                Err(error) => {
-                    errors.push(error);
-                    continue;
-                }
-            };
-            if last != Some(&target.resource) {
+        for (resource, tables) in &found {
+            if last != Some(resource) {
                 printed |= self.print_block(session, &mut printer, printed)?;
-                printer = table::Printer::new(self.table_options(&target.resource, with_kind));
-                last = Some(&target.resource);
+                printer = table::Printer::new(self.table_options(resource, with_kind));
+                last = Some(resource);
             }
-            for table in &tables {
+            for table in tables {
                 printer.add(table, "ADDED", session.clock.now());
             }
         }
@@ -301,10 +301,6 @@ pub fn watch_event(line: &[u8]) -> Result<Option<(String, Value)>, CliError> {
         }
         what => Ok(Some((what.to_owned(), object))),
     }
-}
-
-fn has_several_types(list: &[Target]) -> bool {
-    list.iter().any(|target| target.resource != list[0].resource)
 }
 
 fn sort_rows(tables: &mut Vec<Value>, path: &jsonpath::Template) {

@@ -40,7 +40,7 @@ pub struct Logs {
     /// All containers of the pod
     #[arg(long)]
     all_containers: bool,
-    /// All pods of the workload
+    /// All pods of the workload, with --prefix
     #[arg(long)]
     all_pods: bool,
     /// Pods with these labels
@@ -242,7 +242,7 @@ impl Logs {
         let source = |container: &str| Source {
             path: format!("{}/log", pods_resource().path(Some(object::namespace(pod)), name)),
             container: container.to_owned(),
-            prefix: if self.prefix { format!("[pod/{name}/{container}] ") } else { String::new() },
+            prefix: if self.prefix || self.all_pods { format!("[pod/{name}/{container}] ") } else { String::new() },
         };
         Ok(chosen.into_iter().map(source).collect())
     }
@@ -305,7 +305,7 @@ fn pods_resource() -> Resource {
 }
 
 fn pods_call(session: &Session, selector: &str) -> Call {
-    let selectors = Selectors { labels: selector.to_owned(), fields: String::new() };
+    let selectors = Selectors { labels: selector.to_owned(), ..Selectors::default() };
     selectors.on(Call::get(pods_resource().collection(Some(&session.namespace))))
 }
 

@@ -3,8 +3,8 @@
 use serde_json::Value;
 
 use crate::object;
-use crate::output::columns;
-use crate::output::jsonpath::{Template, text_of};
+use crate::output::jsonpath::Template;
+use crate::output::{columns, plain};
 
 #[derive(Debug, Clone)]
 pub struct Columns(Vec<(String, Template)>);
@@ -52,7 +52,7 @@ impl Columns {
 }
 
 fn cell(path: &Template, object: &Value) -> String {
-    let found: Vec<String> = path.find(object).into_iter().filter(|value| !value.is_null()).map(text_of).collect();
+    let found: Vec<String> = path.find(object).into_iter().filter(|value| !value.is_null()).map(plain).collect();
     if found.is_empty() { "<none>".to_owned() } else { columns::escape(&found.join(",")) }
 }
 
@@ -64,13 +64,13 @@ mod tests {
     #[test]
     fn each_object_is_a_row() {
         let list = json!({"kind": "List", "items": [
-            {"metadata": {"name": "a"}, "spec": {"ports": [1, 2]}},
+            {"metadata": {"name": "a"}, "spec": {"ports": [1, {"p": 2}]}},
             {"metadata": {"name": "longer-name"}},
         ]});
         let columns = Columns::parse("NAME:.metadata.name,PORTS:.spec.ports[*]").unwrap();
         assert_eq!(
             columns.render(&list, true).unwrap(),
-            "NAME          PORTS\na             1,2\nlonger-name   <none>\n"
+            "NAME          PORTS\na             1,map[p:2]\nlonger-name   <none>\n"
         );
         assert!(Columns::parse("NAME").is_err());
         let columns = Columns::parse_file("NAME  X\nmetadata.name  .spec\n").unwrap();

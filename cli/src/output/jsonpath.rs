@@ -133,8 +133,13 @@ impl Path {
         let mut found = vec![if self.from_root { root } else { here }];
         for step in &self.steps {
             let mut next = Vec::new();
-            for value in found {
-                step.take(root, value, &mut next);
+            if let Step::Fields(names) = step {
+                // One field of all, then the next of all.
+                for name in names {
+                    next.extend(found.iter().filter_map(|value| field_of(value, name)));
+                }
+            } else {
+                found.iter().for_each(|value| step.take(root, value, &mut next));
             }
             found = next;
         }
@@ -146,7 +151,7 @@ impl Step {
     fn take<'a>(&self, root: &'a Value, value: &'a Value, out: &mut Vec<&'a Value>) {
         match self {
             Self::Field(name) => out.extend(value.get(name)),
-            Self::Fields(names) => out.extend(names.iter().filter_map(|name| value.get(name))),
+            Self::Fields(names) => out.extend(names.iter().filter_map(|name| field_of(value, name))),
             Self::Every => out.extend(children(value)),
             Self::Descend => descend(value, out),
             Self::Indexes(indexes) => {
@@ -172,6 +177,11 @@ impl Step {
             }
         }
     }
+}
+
+/// A field by its name, or by a path of names with dots between.
+fn field_of<'a>(value: &'a Value, name: &str) -> Option<&'a Value> {
+    value.get(name).or_else(|| name.split('.').try_fold(value, |value, part| value.get(part)))
 }
 
 fn position(index: i64, length: usize) -> Option<usize> {
@@ -484,6 +494,7 @@ mod tests {
         assert_eq!(render(r"{.items[0].metadata.labels.x\.io/b}"), "1");
         assert_eq!(render("{.items[0].metadata.labels['x.io/b']}"), "1");
         assert_eq!(render("{.items[0]['metadata','status'].name}"), "a");
+        assert_eq!(render("{.items[*]['metadata.name','status.n']}"), "a b c 1 20 3");
         assert_eq!(render("{..name}"), "a b c");
         assert_eq!(render("{.items[0].metadata}"), r#"{"labels":{"x.io/b":"1"},"name":"a"}"#);
         assert_eq!(render("{.nothing.here}"), "");
