@@ -1,5 +1,6 @@
 //! Which cluster is meant, and as whom: the flags, the kubeconfig files, the client made of them.
 
+use std::cell::RefCell;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -101,6 +102,7 @@ impl Connection {
             request_timeout: self.request_timeout.filter(|timeout| !timeout.is_zero()),
             screen,
             clock: lifecycle::clock::Clock::system(),
+            warnings: RefCell::default(),
         })
     }
 

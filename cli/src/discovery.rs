@@ -331,20 +331,28 @@ pub mod tests {
 
     /// A few resources, read as a server would send them.
     pub fn sample() -> Discovery {
+        let (core, groups) = sample_answers();
+        let mut resources = aggregated(core).unwrap();
+        resources.extend(aggregated(groups).unwrap());
+        Discovery { resources }
+    }
+
+    /// The answers to `/api` and `/apis`.
+    pub fn sample_answers() -> (Value, Value) {
         let resource = |plural: &str, singular: &str, kind: &str, short: &[&str], scope: &str, categories: &[&str]| {
             json!({
                 "resource": plural, "singularResource": singular, "responseKind": {"kind": kind}, "scope": scope,
                 "verbs": ["get", "list", "watch", "create", "delete"], "shortNames": short, "categories": categories,
             })
         };
-        let core = json!({"items": [{"metadata": {}, "versions": [{"version": "v1", "resources": [
+        let core = json!({"kind": "APIGroupDiscoveryList", "items": [{"metadata": {}, "versions": [{"version": "v1", "resources": [
             resource("pods", "pod", "Pod", &["po"], "Namespaced", &["all"]),
             resource("services", "service", "Service", &["svc"], "Namespaced", &["all"]),
             resource("nodes", "node", "Node", &["no"], "Cluster", &[]),
             resource("namespaces", "namespace", "Namespace", &["ns"], "Cluster", &[]),
             resource("events", "event", "Event", &["ev"], "Namespaced", &[]),
         ]}]}]});
-        let groups = json!({"items": [
+        let groups = json!({"kind": "APIGroupDiscoveryList", "items": [
             {"metadata": {"name": "apps"}, "versions": [{"version": "v1", "resources": [
                 resource("deployments", "deployment", "Deployment", &["deploy"], "Namespaced", &["all"]),
             ]}]},
@@ -352,9 +360,7 @@ pub mod tests {
                 resource("events", "event", "Event", &["ev"], "Namespaced", &[]),
             ]}]},
         ]});
-        let mut resources = aggregated(core).unwrap();
-        resources.extend(aggregated(groups).unwrap());
-        Discovery { resources }
+        (core, groups)
     }
 
     #[test]

@@ -8,6 +8,8 @@ mod discovery;
 mod error;
 mod manifests;
 mod merge;
+#[cfg(test)]
+mod mock;
 mod object;
 mod output;
 mod request;

@@ -1,5 +1,7 @@
 //! A client at work: sends requests, reads answers, and keeps what every command needs to know.
 
+use std::cell::RefCell;
+use std::collections::BTreeSet;
 use std::error::Error as _;
 use std::io;
 use std::time::Duration;
@@ -27,6 +29,8 @@ pub struct Session {
     pub request_timeout: Option<Duration>,
     pub screen: Screen,
     pub clock: Clock,
+    /// Each warning of the server is shown once.
+    pub warnings: RefCell<BTreeSet<String>>,
 }
 
 impl Session {
@@ -99,7 +103,10 @@ impl Session {
     fn show_warnings(&self, headers: &HeaderMap) {
         for warning in headers.get_all(http::header::WARNING) {
             if let Some(text) = warning.to_str().ok().and_then(warning_text) {
-                self.screen.complain(&format!("Warning: {text}"));
+                let line = format!("Warning: {text}");
+                if self.warnings.borrow_mut().insert(text) {
+                    self.screen.complain(&line);
+                }
             }
         }
     }

@@ -9,6 +9,8 @@ use crate::commands::command::{Entry, entry};
 use crate::connection::Connection;
 use crate::error::CliError;
 
+#[cfg(test)]
+mod against_a_mock;
 mod agent;
 mod annotate;
 mod api_resources;

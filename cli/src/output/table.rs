@@ -99,7 +99,8 @@ impl Printer {
         let object = &row["object"];
         let mut cells = Vec::new();
         if self.options.with_event {
-            cells.push(event.to_owned());
+            // As wide as the longest, so that the column does not move when that comes.
+            cells.push(format!("{event:<8}"));
         }
         if self.options.with_namespace {
             cells.push(object::namespace(object).to_owned());
