@@ -45,7 +45,8 @@ pub async fn bind(address: SocketAddr) -> Result<TcpListener> {
 fn explain(address: SocketAddr, error: io::Error) -> anyhow::Error {
     let advice = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("{address}: port {} is taken by another program: stop that, or choose another port", address.port())
+            let (port, ip) = (address.port(), address.ip());
+            format!("{address}: port {port} of {ip} is taken by another program: stop that, or choose another port")
         }
         io::ErrorKind::AddrNotAvailable => {
             format!("{} is no address of this machine: choose one that is, or 127.0.0.1", address.ip())
