@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use api::well_known::taint;
 use k8s_openapi::api::core::v1::Node;
 use kube::runtime::wait::await_condition;
 use kube::{Api, Client};
@@ -64,17 +65,21 @@ fn way_back(server: &ApiServer, node: &str) -> InProcess {
     })
 }
 
-/// Resolves when every one of these nodes says that it is ready.
+/// Resolves when every one of these nodes says that it is ready, and takes pods.
 pub async fn all_ready(client: Client, names: &[String]) -> Result<()> {
     let nodes: Api<Node> = Api::all(client);
     for name in names {
-        let ready = await_condition(nodes.clone(), name, |node: Option<&Node>| node.is_some_and(is_ready));
+        let ready = await_condition(nodes.clone(), name, |node: Option<&Node>| node.is_some_and(takes_pods));
         ready.await.with_context(|| format!("wait until {name} is ready"))?;
     }
     Ok(())
 }
 
-fn is_ready(node: &Node) -> bool {
+/// Ready, and rid of the taint that a new node has until the controllers have seen that it is.
+fn takes_pods(node: &Node) -> bool {
     let conditions = node.status.as_ref().and_then(|status| status.conditions.as_ref());
-    conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True")
+    let is_ready =
+        conditions.into_iter().flatten().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    let taints = node.spec.as_ref().and_then(|spec| spec.taints.as_ref());
+    is_ready && !taints.into_iter().flatten().any(|found| found.key == taint::NOT_READY)
 }

@@ -9,6 +9,7 @@
 //! `L` list type, `K` keys of a list that is a map, `P` patch strategy, `M` patch merge key, `T` map type, `D` default as JSON;
 //! `A` behind a type's shape says that it is atomic.
 
+use std::collections::HashMap;
 use std::sync::OnceLock;
 
 static TABLE: &str = include_str!("table.txt");
@@ -47,8 +48,24 @@ pub fn definition(name: &str) -> Option<Definition> {
 
 /// The type that is a kind of the API.
 pub fn of_kind(group: &str, version: &str, kind: &str) -> Option<Definition> {
-    let is_it = |(a, b, c): (&str, &str, &str)| c == kind && (a == "*" || (a == group && b == version));
-    definitions().find(|definition| definition.kinds().any(is_it))
+    let found = kinds().get(kind)?.iter().find(|(a, b, _)| *a == "*" || (*a == group && *b == version));
+    found.map(|(_, _, definition)| *definition)
+}
+
+/// By kind: group, version, and the type.
+type Kinds = HashMap<&'static str, Vec<(&'static str, &'static str, Definition)>>;
+
+fn kinds() -> &'static Kinds {
+    static KINDS: OnceLock<Kinds> = OnceLock::new();
+    KINDS.get_or_init(|| {
+        let mut kinds = Kinds::new();
+        for definition in definitions() {
+            for (group, version, kind) in definition.kinds() {
+                kinds.entry(kind).or_default().push((group, version, definition));
+            }
+        }
+        kinds
+    })
 }
 
 fn word_at(start: usize) -> &'static str {

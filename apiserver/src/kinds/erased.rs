@@ -5,7 +5,7 @@ use std::marker::PhantomData;
 
 use api::field::FieldErrors;
 use api::names::GroupResource;
-use api::schema;
+use api::schema::{self, Definition};
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
@@ -15,7 +15,7 @@ use serde_json::Value;
 use crate::kinds::canonical;
 use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
 use crate::kinds::kind::Kind;
-use crate::kinds::zeros;
+use crate::kinds::{unknown, zeros};
 
 /// An entry of the kind list.
 pub type KindRef = &'static dyn AnyKind;
@@ -27,10 +27,8 @@ pub trait AnyKind: Send + Sync {
     fn columns(&self) -> Vec<ColumnHead>;
     /// The cells of one table row, in the order of `columns`.
     fn cells(&self, object: &[u8], now: Timestamp) -> Result<Vec<Value>, serde_json::Error>;
-    /// Reads what a client sent; unknown fields are dropped, and their places listed: `spec.foo`.
-    fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error>;
-    fn decode_value(&self, value: Value) -> Result<Decoded, serde_json::Error>;
-    /// Reads what is kept, in this kind's form.
+    /// Reads an object of this kind, and drops what the kind does not have. This is the one place at which a type of the
+    /// API is read, since each way of reading it would be compiled for all types.
     fn decode_kept(&self, json: &[u8]) -> Result<Box<dyn Draft>, serde_json::Error>;
     /// Where its objects are kept: under its own name, unless it is another kind in another shape.
     fn storage(&self) -> GroupResource;
@@ -38,6 +36,36 @@ pub trait AnyKind: Send + Sync {
     fn encode_stored(&self, draft: &dyn Draft) -> Result<Bytes, serde_json::Error>;
     /// This kind's form of what is kept; `None` if that is the same.
     fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>>;
+}
+
+impl dyn AnyKind {
+    /// Reads what a client sent; unknown fields are dropped, and their places listed: `spec.foo`.
+    pub fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error> {
+        if zeros::may_be_in_text(json) {
+            return self.decode_value(serde_json::from_slice(json)?);
+        }
+        let draft = self.decode_kept(json)?;
+        let unknown = |definition| unknown::fields(&mut serde_json::Deserializer::from_slice(json), definition);
+        Ok(Decoded { draft, unknown_fields: self.definition().map(unknown).unwrap_or_default() })
+    }
+
+    pub fn decode_value(&self, mut value: Value) -> Result<Decoded, serde_json::Error> {
+        let definition = self.definition();
+        if let Some(definition) = definition
+            && zeros::are_in(&value)
+        {
+            zeros::leave_out(&mut value, definition);
+        }
+        let unknown_fields = definition.map(|definition| unknown::fields(&value, definition)).unwrap_or_default();
+        // By way of text: one more way to read would make the program larger by all types of the API.
+        let draft = self.decode_kept(&serde_json::to_vec(&value)?)?;
+        Ok(Decoded { draft, unknown_fields })
+    }
+
+    fn definition(&self) -> Option<Definition> {
+        let facts = self.facts();
+        schema::of_kind(facts.group, facts.version, facts.kind)
+    }
 }
 
 /// An object that has been read.
@@ -129,28 +157,6 @@ where
         Ok(K::COLUMNS.iter().map(|column| (column.cell)(&object, now)).collect())
     }
 
-    fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error> {
-        if zeros::may_be_in_text(json) {
-            return self.decode_value(serde_json::from_slice(json)?);
-        }
-        let mut reader = serde_json::Deserializer::from_slice(json);
-        let mut unknown_fields = Vec::new();
-        let object: K = serde_ignored::deserialize(&mut reader, |path| unknown_fields.push(place(&path)))?;
-        reader.end()?;
-        Ok(Decoded { draft: Box::new(Typed(object)), unknown_fields })
-    }
-
-    fn decode_value(&self, mut value: Value) -> Result<Decoded, serde_json::Error> {
-        if zeros::are_in(&value)
-            && let Some(definition) = schema::of_kind(K::GROUP, K::VERSION, K::KIND)
-        {
-            zeros::leave_out(&mut value, definition);
-        }
-        let mut unknown_fields = Vec::new();
-        let object: K = serde_ignored::deserialize(value, |path| unknown_fields.push(place(&path)))?;
-        Ok(Decoded { draft: Box::new(Typed(object)), unknown_fields })
-    }
-
     fn decode_kept(&self, json: &[u8]) -> Result<Box<dyn Draft>, serde_json::Error> {
         Ok(Box::new(Typed(serde_json::from_slice::<K>(json)?)))
     }
@@ -169,20 +175,6 @@ where
     fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>> {
         let object = (K::MAPPING?.of_stored)(stored);
         Some(object.map(|object| Typed(object).encode()))
-    }
-}
-
-/// A field's place as clients write it: `spec.containers[0].foo`.
-fn place(path: &serde_ignored::Path<'_>) -> String {
-    use serde_ignored::Path;
-    match path {
-        Path::Root => String::new(),
-        Path::Seq { parent, index } => format!("{}[{index}]", place(parent)),
-        Path::Map { parent, key } => match place(parent) {
-            parent if parent.is_empty() => key.clone(),
-            parent => format!("{parent}.{key}"),
-        },
-        Path::Some { parent } | Path::NewtypeStruct { parent } | Path::NewtypeVariant { parent } => place(parent),
     }
 }
 
@@ -256,7 +248,7 @@ impl<K: Kind> Draft for Typed<K> {
     }
 
     fn to_value(&self) -> Value {
-        serde_json::to_value(&self.0).expect("a Kubernetes object is a JSON object")
+        serde_json::from_slice(&self.encode()).expect("what was just written is JSON")
     }
 
     fn encode(&self) -> Bytes {

@@ -26,6 +26,7 @@ pub mod service_spec;
 mod table;
 #[cfg(test)]
 mod table_tests;
+mod unknown;
 mod zeros;
 
 use k8s_openapi::api::{
