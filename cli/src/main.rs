@@ -2,6 +2,7 @@
 
 use std::process::ExitCode;
 
+mod allocator;
 mod commands;
 mod connection;
 mod discovery;
@@ -18,7 +19,7 @@ mod session;
 mod targets;
 
 #[global_allocator]
-static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+static ALLOCATOR: allocator::Allocator = allocator::Allocator;
 
 fn main() -> ExitCode {
     nodeagent::entry();
