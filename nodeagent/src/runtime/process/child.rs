@@ -48,6 +48,8 @@ fn become_container(launch: &Launch, namespace: &Namespace) -> io::Result<()> {
         let _ = fs::write(entry, "0");
     }
     setrlimit(Resource::RLIMIT_CORE, 0, 0)?;
+    // The agent does without huge pages for its own sake; containers inherit that unless told otherwise.
+    nix::sys::prctl::set_thp_disable(false)?;
     if let Some(limit) = launch.data_limit {
         setrlimit(Resource::RLIMIT_DATA, limit, limit)?;
     }
