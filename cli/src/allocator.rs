@@ -9,14 +9,21 @@ use mimalloc::MiMalloc;
 /// writes zeros over all of them.
 const LARGE: usize = 256 * 1024;
 
-/// Runs before anything is allocated. mimalloc asks for huge pages, and each first touch would then take two megabytes.
+/// Runs before anything is allocated.
 #[used]
 #[unsafe(link_section = ".init_array.00001")]
-static BEFORE_MAIN: extern "C" fn() = without_huge_pages;
+static BEFORE_MAIN: extern "C" fn() = keep_small;
 
-extern "C" fn without_huge_pages() {
-    // Where the system does not know this, it has no huge pages.
+extern "C" fn keep_small() {
+    // mimalloc asks for huge pages, and each first touch would then take two megabytes. Where the system does not know
+    // this call, it has no huge pages.
     let _ = nix::sys::prctl::set_thp_disable(true);
+    // glibc learns from the first large block that is freed to keep such blocks, and then writes zeros over them too.
+    #[cfg(target_env = "gnu")]
+    // SAFETY: nothing else runs yet.
+    unsafe {
+        libc::mallopt(libc::M_MMAP_THRESHOLD, LARGE as libc::c_int);
+    }
 }
 
 /// Hands each request to the allocator that its size is for; the size is known again when it is given back.
