@@ -19,6 +19,7 @@ fn refusals(kind: &str, object: Value) -> Vec<String> {
     draft.before_create();
     let mut errors = FieldErrors::default();
     draft.validate(&mut errors);
+    draft.validate_new(&mut errors);
     errors.0.iter().map(ToString::to_string).collect()
 }
 
@@ -145,7 +146,7 @@ fn a_template_must_fit_its_selector_and_run_for_ever() {
             ]
         );
         let empty = refusals(kind, set(json!({}), template.clone()));
-        assert_eq!(empty[0], "spec.selector: Invalid value: {}: empty selector is invalid for deployment");
+        assert_eq!(empty[0], "spec.selector: Required value");
     }
     let fits = |labels: Value| {
         let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}});

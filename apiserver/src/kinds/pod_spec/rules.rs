@@ -4,7 +4,7 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use api::selector;
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelectorTerm, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Toleration,
+    Affinity, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -125,13 +125,7 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors)
     if let Some(node) = &affinity.node_affinity {
         let path = path.child("nodeAffinity");
         if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
-            let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
-            if required.node_selector_terms.is_empty() {
-                errors.push(FieldError::required(&path, "must have at least one node selector term"));
-            }
-            for (index, term) in required.node_selector_terms.iter().enumerate() {
-                validate_node_term(term, &path.index(index), errors);
-            }
+            validate_node_selector(required, &path.child("requiredDuringSchedulingIgnoredDuringExecution"), errors);
         }
         let preferred = node.preferred_during_scheduling_ignored_during_execution.iter().flatten();
         for (index, preference) in preferred.enumerate() {
@@ -159,6 +153,16 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors)
             validate_weight(weighted.weight, &path, errors);
             validate_pod_term(&weighted.pod_affinity_term, &path.child("podAffinityTerm"), errors);
         }
+    }
+}
+
+pub fn validate_node_selector(selector: &NodeSelector, path: &Path, errors: &mut FieldErrors) {
+    let path = path.child("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        errors.push(FieldError::required(&path, "must have at least one node selector term"));
+    }
+    for (index, term) in selector.node_selector_terms.iter().enumerate() {
+        validate_node_term(term, &path.index(index), errors);
     }
 }
 
@@ -206,7 +210,8 @@ fn validate_pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut FieldErro
     }
 }
 
-/// Rules of a controller's template, which `selector` must match. `owner` is the controller's kind.
+/// Rules of a controller's template, which `selector` must match, and whose pods run for ever. `owner` is the
+/// controller's kind.
 pub fn validate_template(
     template: &PodTemplateSpec,
     selector: &LabelSelector,
@@ -214,25 +219,15 @@ pub fn validate_template(
     path: &Path,
     errors: &mut FieldErrors,
 ) {
-    let none = Default::default();
-    let metadata = template.metadata.as_ref();
-    let template_labels = metadata.and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
-    let labels_path = path.child("metadata").child("labels");
-    if let Ok(selector) = selector::LabelSelector::from_object(selector)
-        && !selector.is_everything()
-        && !selector.matches(template_labels)
-    {
-        let why = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(&labels_path, shown(template_labels), why));
-    }
-    labels(errors, &path.child("labels"), template_labels);
-    if let Some(found) = metadata.and_then(|metadata| metadata.annotations.as_ref()) {
-        annotations(errors, &path.child("annotations"), found);
-    }
+    validate_selected(template, selector, path, errors);
+    validate_endless(template, owner, path, errors);
+}
+
+/// Rules of a template whose pods run for ever.
+pub fn validate_endless(template: &PodTemplateSpec, owner: &str, path: &Path, errors: &mut FieldErrors) {
+    validate_any_template(template, path, errors);
     let path = path.child("spec");
-    let none = PodSpec::default();
-    let spec = template.spec.as_ref().unwrap_or(&none);
-    validate(spec, &path, errors);
+    let Some(spec) = &template.spec else { return };
     if text(&spec.restart_policy) != "Always" {
         supported(errors, &path.child("restartPolicy"), text(&spec.restart_policy), &["Always"]);
     }
@@ -240,6 +235,33 @@ pub fn validate_template(
         let why = format!("activeDeadlineSeconds in {owner} is not Supported");
         errors.push(FieldError::forbidden(&path.child("activeDeadlineSeconds"), why));
     }
+}
+
+/// The pods that are made must be those that are selected. A selector that says nothing selects none of them.
+pub fn validate_selected(template: &PodTemplateSpec, selector: &LabelSelector, path: &Path, errors: &mut FieldErrors) {
+    let none = Default::default();
+    let labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
+    if let Ok(selector) = selector::LabelSelector::from_object(selector)
+        && (selector.is_everything() || !selector.matches(labels))
+    {
+        let why = "`selector` does not match template `labels`";
+        errors.push(FieldError::invalid(&path.child("metadata").child("labels"), shown(labels), why));
+    }
+}
+
+/// Rules of a template that nothing need be known of.
+pub fn validate_any_template(template: &PodTemplateSpec, path: &Path, errors: &mut FieldErrors) {
+    let metadata = template.metadata.as_ref();
+    if let Some(found) = metadata.and_then(|metadata| metadata.labels.as_ref()) {
+        labels(errors, &path.child("labels"), found);
+    }
+    if let Some(found) = metadata.and_then(|metadata| metadata.annotations.as_ref()) {
+        annotations(errors, &path.child("annotations"), found);
+    }
+    let path = path.child("spec");
+    let none = PodSpec::default();
+    let spec = template.spec.as_ref().unwrap_or(&none);
+    validate(spec, &path, errors);
     if spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()) {
         let why = "ephemeral containers not allowed in pod template";
         errors.push(FieldError::forbidden(&path.child("ephemeralContainers"), why));

@@ -3,8 +3,23 @@
 use std::collections::BTreeSet;
 
 use api::field::Path;
+use api::names;
 use api::quantity::Quantity;
-use k8s_openapi::api::core::v1::{Container, PodSpec};
+use k8s_openapi::api::core::v1::{Container, PodSpec, PodTemplateSpec};
+
+/// Of a workload's name, which its pods' names begin with.
+pub fn of_name(name: &str) -> Option<String> {
+    let why = names::dns_label(name).err()?;
+    Some(format!(
+        "metadata.name: this is used in Pod names and hostnames, which can result in surprising behavior; a DNS label is \
+         recommended: [{why}]"
+    ))
+}
+
+pub fn of_template(template: Option<&PodTemplateSpec>, path: &Path) -> Vec<String> {
+    let spec = template.and_then(|template| template.spec.as_ref());
+    spec.map(|spec| of(spec, &path.child("spec"))).unwrap_or_default()
+}
 
 pub fn of(spec: &PodSpec, path: &Path) -> Vec<String> {
     let mut sentences = Vec::new();
