@@ -1,6 +1,8 @@
 //! The kinds that are served. To add one is a file and a line in this list.
 
 mod autoscaler_spec;
+#[cfg(test)]
+mod bounds_tests;
 mod canonical;
 mod claim_spec;
 mod difference;
@@ -9,6 +11,8 @@ pub mod facts;
 mod job_spec;
 pub mod kind;
 mod pod_spec;
+#[cfg(test)]
+mod pod_tests;
 mod resource_names;
 pub mod rules;
 #[cfg(test)]
@@ -21,6 +25,8 @@ mod table_tests;
 #[cfg(test)]
 mod upstream;
 mod volume_sources;
+#[cfg(test)]
+mod workload_tests;
 mod zeros;
 
 mod component_status;

@@ -169,7 +169,7 @@ fn validate_host_path(source: &HostPathVolumeSource, path: &Path, errors: &mut F
     supported(errors, &path.child("type"), text(&source.type_), &types);
 }
 
-fn validate_nfs(source: &NFSVolumeSource, path: &Path, errors: &mut FieldErrors) {
+pub fn validate_nfs(source: &NFSVolumeSource, path: &Path, errors: &mut FieldErrors) {
     if source.server.is_empty() {
         errors.push(FieldError::required(&path.child("server"), ""));
     }

@@ -80,7 +80,15 @@ impl Fixture {
     }
 
     pub async fn update_at(&self, plural: &str, subresource: Option<&str>, object: Value) -> Result<Value, Failure> {
-        let kind = self.kind(plural);
+        self.update_at_kind(self.kind(plural), subresource, object).await
+    }
+
+    pub async fn update_at_kind(
+        &self,
+        kind: KindRef,
+        subresource: Option<&str>,
+        object: Value,
+    ) -> Result<Value, Failure> {
         let name = object["metadata"]["name"].as_str().expect("the object has a name").to_owned();
         let target = Target { subresource, ..Self::target(kind, &name) };
         let written = self.registry.update(&self.context, kind, target, Bytes::from(object.to_string())).await?;

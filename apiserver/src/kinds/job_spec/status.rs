@@ -39,7 +39,7 @@ pub fn validate(new: &Job, old: &Job, errors: &mut FieldErrors) {
     let is_new = |condition: &str| !has(old_status, condition) && has(status, condition);
     let ends_now = is_finished(status) && !is_finished(old_status);
     validate_conditions(status, &is_new, &path.child("conditions"), errors);
-    validate_times(status, old_status, ends_now, &path, errors);
+    validate_times(status, old_status, &path, errors);
     if ends_now {
         validate_end(status, &path, errors);
     }
@@ -82,15 +82,16 @@ fn validate_conditions(status: &JobStatus, is_new: &dyn Fn(&str) -> bool, path: 
     refuse(has(SUCCESS_CRITERIA_MET) && has(FAILURE_TARGET), why);
 }
 
-fn validate_times(status: &JobStatus, old: &JobStatus, ends_now: bool, path: &Path, errors: &mut FieldErrors) {
+fn validate_times(status: &JobStatus, old: &JobStatus, path: &Path, errors: &mut FieldErrors) {
     let path = path.child("completionTime");
     let has_changed = status.completion_time != old.completion_time;
+    let is_news = has_changed || has(status, COMPLETE) != has(old, COMPLETE);
     match (&status.completion_time, has(status, COMPLETE)) {
-        (Some(time), false) if has_changed => {
+        (Some(time), false) if is_news => {
             let why = "cannot set completionTime when there is no Complete=True condition";
             errors.push(FieldError::invalid(&path, shown(time), why));
         }
-        (None, true) if ends_now || has_changed => {
+        (None, true) if is_news => {
             errors.push(FieldError::required(&path, "completionTime is required for Complete jobs"));
         }
         _ => {}

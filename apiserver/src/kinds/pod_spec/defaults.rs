@@ -1,9 +1,11 @@
 //! Defaults of a pod's spec, as upstream's `pkg/apis/core/v1/defaults.go` fills them.
 
+use api::quantity;
 use k8s_openapi::api::core::v1::{
-    ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, Lifecycle, PodSpec, PodTemplateSpec, Probe,
+    Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, Lifecycle, PodSpec, PodTemplateSpec, Probe,
     ResourceRequirements, Volume, VolumeProjection,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::kinds::pod_spec::volumes;
 use crate::kinds::rules::{canonical_amount, canonical_amounts, default_text};
@@ -70,6 +72,7 @@ pub fn alias_service_account(spec: &mut PodSpec) {
 /// What is filled in a pod only, since it would freeze in a template.
 pub fn fill_pod(spec: &mut PodSpec) {
     spec.enable_service_links.get_or_insert(true);
+    fill_pod_requests(spec);
     let host_network = spec.host_network == Some(true);
     for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
         if let Some(ResourceRequirements { limits: Some(limits), requests, .. }) = &mut container.resources
@@ -87,6 +90,24 @@ pub fn fill_pod(spec: &mut PodSpec) {
                 }
             }
         }
+    }
+}
+
+/// What a pod as a whole asks for: what its containers ask for together, else as much as it is limited to.
+fn fill_pod_requests(spec: &mut PodSpec) {
+    let Some(ResourceRequirements { limits: Some(limits), requests, .. }) = &mut spec.resources else { return };
+    let asked = |name: &str| {
+        let of = |container: &Container| {
+            let amount = container.resources.as_ref()?.requests.as_ref()?.get(name)?;
+            quantity::Quantity::parse(&amount.0).ok()
+        };
+        spec.containers.iter().filter_map(of).reduce(|sum, amount| sum + amount)
+    };
+    for (name, limit) in limits {
+        let requests = requests.get_or_insert_default();
+        requests
+            .entry(name.clone())
+            .or_insert_with(|| asked(name).map_or_else(|| limit.clone(), |sum| Quantity(sum.to_string())));
     }
 }
 

@@ -1,54 +1,46 @@
 //! Rules of a pod's spec, of a template's, and of a template's labels.
 
+use std::collections::BTreeSet;
+
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use api::selector;
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Toleration,
+    Affinity, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PodSpec, PodTemplateSpec, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use crate::kinds::pod_spec::{containers, resources, volumes};
+use crate::kinds::pod_spec::{containers, resolution, resources, security, spread, volumes};
 use crate::kinds::rules::{
-    annotations, ip_address, labels, required_and_supported, selector as validate_selector, shown, supported, text,
+    annotations, labels, required_and_supported, selector as validate_selector, shown, supported, text,
 };
 
-const DNS_POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];
 
 pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
     volumes::validate(spec.volumes.as_deref().unwrap_or_default(), &path.child("volumes"), errors);
     containers::validate(spec, path, errors);
     required_and_supported(errors, &path.child("restartPolicy"), text(&spec.restart_policy), RESTART_POLICIES);
-    let dns_path = path.child("dnsPolicy");
-    required_and_supported(errors, &dns_path, text(&spec.dns_policy), DNS_POLICIES);
-    let name_servers = spec.dns_config.as_ref().and_then(|dns| dns.nameservers.as_deref()).unwrap_or_default();
-    if text(&spec.dns_policy) == "None" && name_servers.is_empty() {
-        let why = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-        errors.push(FieldError::required(&path.child("dnsConfig").child("nameservers"), why));
-    }
+    resolution::validate(spec, path, errors);
     labels(errors, &path.child("nodeSelector"), spec.node_selector.as_ref().unwrap_or(&Default::default()));
     validate_names(spec, path, errors);
     if let Some(seconds) = spec.active_deadline_seconds.filter(|seconds| !(1..=i64::from(i32::MAX)).contains(seconds)) {
         let why = "must be between 1 and 2147483647, inclusive";
         errors.push(FieldError::invalid(&path.child("activeDeadlineSeconds"), seconds, why));
     }
-    if let Some(context) = &spec.security_context {
-        validate_security(context, &path.child("securityContext"), errors);
-    }
+    security::validate_pod(spec, path, errors);
     if let Some(affinity) = &spec.affinity {
         validate_affinity(affinity, &path.child("affinity"), errors);
     }
     for (index, toleration) in spec.tolerations.iter().flatten().enumerate() {
         validate_toleration(toleration, &path.child("tolerations").index(index), errors);
     }
-    for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
-        let path = path.child("hostAliases").index(index);
-        ip_address(errors, &path.child("ip"), &alias.ip);
-        for (index, name) in alias.hostnames.iter().flatten().enumerate() {
-            errors.check(&path.child("hostnames").index(index), name, names::dns_subdomain);
-        }
+    let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
+    spread::validate(constraints, &path.child("topologySpreadConstraints"), errors);
+    if let Some(os) = &spec.os {
+        required_and_supported(errors, &path.child("os").child("name"), &os.name, &["linux", "windows"]);
     }
+    validate_claims(spec, &path.child("resourceClaims"), errors);
     if let Some(wanted) = &spec.resources {
         resources::validate(wanted, &path.child("resources"), errors);
     }
@@ -79,17 +71,41 @@ fn validate_names(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
         let path = path.child("readinessGates").index(index).child("conditionType");
         errors.check(&path, &gate.condition_type, names::qualified_name);
     }
+    let mut gates = BTreeSet::new();
     for (index, gate) in spec.scheduling_gates.iter().flatten().enumerate() {
-        errors.check(&path.child("schedulingGates").index(index).child("name"), &gate.name, names::qualified_name);
+        let path = path.child("schedulingGates").index(index);
+        errors.check(&path, &gate.name, names::qualified_name);
+        if !gates.insert(&gate.name) {
+            errors.push(FieldError::duplicate(&path, gate.name.as_str()));
+        }
     }
 }
 
-fn validate_security(context: &PodSecurityContext, path: &Path, errors: &mut FieldErrors) {
-    containers::identity(context.run_as_user, &path.child("runAsUser"), errors);
-    containers::identity(context.run_as_group, &path.child("runAsGroup"), errors);
-    containers::identity(context.fs_group, &path.child("fsGroup"), errors);
-    for (index, group) in context.supplemental_groups.iter().flatten().enumerate() {
-        containers::identity(Some(*group), &path.child("supplementalGroups").index(index), errors);
+/// Devices that the pod claims, by names that its containers use.
+fn validate_claims(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    let mut seen = BTreeSet::new();
+    for (index, claim) in spec.resource_claims.iter().flatten().enumerate() {
+        let path = path.index(index);
+        if claim.name.is_empty() {
+            errors.push(FieldError::required(&path.child("name"), ""));
+        } else if !seen.insert(claim.name.as_str()) {
+            errors.push(FieldError::duplicate(&path.child("name"), claim.name.as_str()));
+        } else {
+            errors.check(&path.child("name"), &claim.name, names::dns_label);
+        }
+        let (name, template) = (&claim.resource_claim_name, &claim.resource_claim_template_name);
+        if name.is_some() && template.is_some() {
+            let why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
+            errors.push(FieldError::invalid(&path, shown(claim), why));
+        } else if name.is_none() && template.is_none() {
+            let why = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
+            errors.push(FieldError::invalid(&path, shown(claim), why));
+        }
+        for (field, value) in [("resourceClaimName", name), ("resourceClaimTemplateName", template)] {
+            if let Some(value) = value {
+                errors.check(&path.child(field), value, names::dns_subdomain);
+            }
+        }
     }
 }
 
@@ -173,6 +189,7 @@ fn validate_weight(weight: i32, path: &Path, errors: &mut FieldErrors) {
 }
 
 fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldErrors) {
+    validate_match_fields(term, path, errors);
     for (index, expression) in term.match_expressions.iter().flatten().enumerate() {
         let path = path.child("matchExpressions").index(index);
         let count = expression.values.as_ref().map_or(0, Vec::len);
@@ -196,6 +213,32 @@ fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldEr
             }
         }
         errors.check(&path.child("key"), &expression.key, names::qualified_name);
+    }
+}
+
+/// A node's own name is the only field that can be asked for.
+fn validate_match_fields(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldErrors) {
+    for (index, field) in term.match_fields.iter().flatten().enumerate() {
+        let path = path.child("matchFields").index(index);
+        let values = field.values.as_deref().unwrap_or_default();
+        match field.operator.as_str() {
+            "In" | "NotIn" if values.len() != 1 => {
+                let why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
+                errors.push(FieldError::required(&path.child("values"), why));
+            }
+            "In" | "NotIn" => {}
+            other => {
+                errors.push(FieldError::invalid(&path.child("operator"), other, "not a valid selector operator"));
+            }
+        }
+        if field.key == "metadata.name" {
+            for (index, value) in values.iter().enumerate() {
+                errors.check(&path.child("values").index(index), value, names::dns_subdomain);
+            }
+        } else {
+            let why = "not a valid field selector key";
+            errors.push(FieldError::invalid(&path.child("key"), field.key.as_str(), why));
+        }
     }
 }
 
