@@ -111,6 +111,11 @@ impl FieldError {
         Self::new(ErrorType::Invalid, path, Some(value.into().to_string()), detail.as_ref())
     }
 
+    /// As `invalid`, where the value would say nothing.
+    pub fn invalid_bare(path: &Path, detail: &str) -> Self {
+        Self::new(ErrorType::Invalid, path, None, detail)
+    }
+
     pub fn not_supported(path: &Path, value: &str, supported: &[&str]) -> Self {
         let list: Vec<String> = supported.iter().map(|value| format!("\"{value}\"")).collect();
         let detail = if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };

@@ -37,7 +37,8 @@ impl Kind for ConfigMap {
             size += value.0.len();
         }
         if size > MOST_BYTES {
-            errors.push(FieldError::too_long(&Path::new(""), MOST_BYTES));
+            // Upstream's path to the object itself.
+            errors.push(FieldError::too_long(&Path::new("[]"), MOST_BYTES));
         }
     }
 

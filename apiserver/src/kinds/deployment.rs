@@ -5,10 +5,12 @@ use k8s_openapi::api::apps::v1::{Deployment, DeploymentSpec, DeploymentStatus, R
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
 use crate::kinds::facts::{Flags, SCALE, STATUS, Subresource};
-use crate::kinds::kind::{Column, Kind};
+use crate::kinds::kind::{Column, Kind, Scaled};
 use crate::kinds::pod_spec::{defaults, rules, warnings};
-use crate::kinds::replica_set::is_empty;
-use crate::kinds::rules::{default_text, immutable, non_negative, selector, shown, text};
+use crate::kinds::rules::{
+    at_most_all, count_or_percent, counts, default_text, immutable, non_negative, not_decremented, required_selector,
+    shown, text,
+};
 use crate::kinds::table::{self, age_column, name_column};
 
 const RECREATE: &str = "Recreate";
@@ -32,14 +34,14 @@ impl Kind for Deployment {
             count(deployment, |status| status.available_replicas).into()
         }),
         age_column(),
-        Column::wide("Containers", "string", "Names of the template's containers.", |deployment, _| {
+        Column::wide("Containers", "string", table::CONTAINERS, |deployment, _| {
             let template = deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref());
             table::containers(template).into()
         }),
-        Column::wide("Images", "string", "Images of the template's containers.", |deployment, _| {
+        Column::wide("Images", "string", table::IMAGES, |deployment, _| {
             table::images(deployment.spec.as_ref().and_then(|spec| spec.template.spec.as_ref())).into()
         }),
-        Column::wide("Selector", "string", "Labels of the pods that belong to it.", |deployment, _| {
+        Column::wide("Selector", "string", table::SELECTOR, |deployment, _| {
             deployment.spec.as_ref().map(|spec| table::selector(&spec.selector)).unwrap_or_default().into()
         }),
     ];
@@ -89,36 +91,35 @@ impl Kind for Deployment {
     fn validate_subresource_update(&self, _: &str, old: &Self, errors: &mut FieldErrors) {
         let Some(status) = &self.status else { return };
         let path = Path::new("status");
-        let replicas = status.replicas.unwrap_or_default();
-        for (field, count) in [
-            ("replicas", status.replicas),
+        let of_all = [
             ("updatedReplicas", status.updated_replicas),
             ("readyReplicas", status.ready_replicas),
             ("availableReplicas", status.available_replicas),
-        ] {
-            non_negative(errors, &path.child(field), count.map(i64::from));
-            if let Some(count) = count.filter(|count| *count > replicas) {
-                let why = "cannot be greater than status.replicas";
-                errors.push(FieldError::invalid(&path.child(field), count, why));
-            }
+        ];
+        counts(errors, &path, status.replicas.unwrap_or_default(), &of_all);
+        let (ready, available) = (status.ready_replicas, status.available_replicas.unwrap_or_default());
+        if available > ready.unwrap_or_default() {
+            let why = "cannot be greater than readyReplicas";
+            errors.push(FieldError::invalid(&path.child("availableReplicas"), available, why));
         }
         non_negative(errors, &path.child("unavailableReplicas"), status.unavailable_replicas.map(i64::from));
         non_negative(errors, &path.child("observedGeneration"), status.observed_generation);
         let collisions = old.status.as_ref().and_then(|status| status.collision_count);
-        if let (Some(new), Some(old)) = (status.collision_count, collisions)
-            && new < old
-        {
-            errors.push(FieldError::invalid(&path.child("collisionCount"), new, "cannot be decremented"));
-        }
+        non_negative(errors, &path.child("collisionCount"), status.collision_count.map(i64::from));
+        not_decremented(errors, &path.child("collisionCount"), status.collision_count, collisions);
+    }
+
+    fn scaled(&mut self) -> Option<Scaled<'_>> {
+        let current = count(self, |status| status.replicas);
+        let spec = self.spec.get_or_insert_default();
+        Some(Scaled::new(&mut spec.replicas, current, &spec.selector))
     }
 
     fn warnings(&self) -> Vec<String> {
-        let path = Path::new("spec").child("template").child("spec");
-        self.spec
-            .as_ref()
-            .and_then(|spec| spec.template.spec.as_ref())
-            .map(|spec| warnings::of(spec, &path))
-            .unwrap_or_default()
+        let template = self.spec.as_ref().map(|spec| &spec.template);
+        let mut sentences = warnings::of_template(template, &Path::new("spec").child("template"));
+        sentences.extend(warnings::of_name(text(&self.metadata.name)));
+        sentences
     }
 
     fn spec_differs(&self, old: &Self) -> bool {
@@ -132,12 +133,8 @@ fn count(deployment: &Deployment, of: fn(&DeploymentStatus) -> Option<i32>) -> i
 
 fn validate_spec(spec: &DeploymentSpec, path: &Path, errors: &mut FieldErrors) {
     non_negative(errors, &path.child("replicas"), spec.replicas.map(i64::from));
-    selector(errors, &path.child("selector"), &spec.selector);
-    if is_empty(&spec.selector) {
-        let why = "empty selector is invalid for deployment";
-        errors.push(FieldError::invalid(&path.child("selector"), shown(&spec.selector), why));
-    }
-    rules::validate_template(&spec.template, &spec.selector, "Deployment", &path.child("template"), errors);
+    required_selector(errors, &path.child("selector"), &spec.selector);
+    rules::validate_template(&spec.template, &spec.selector, "ReplicaSet", &path.child("template"), errors);
     let strategy = spec.strategy.clone().unwrap_or_default();
     let strategy_path = path.child("strategy");
     match text(&strategy.type_) {
@@ -168,37 +165,11 @@ fn validate_spec(spec: &DeploymentSpec, path: &Path, errors: &mut FieldErrors) {
 
 fn validate_rolling_update(rolling: &RollingUpdateDeployment, path: &Path, errors: &mut FieldErrors) {
     let unavailable_path = path.child("maxUnavailable");
-    let unavailable = share(rolling.max_unavailable.as_ref(), &unavailable_path, errors);
-    let surge = share(rolling.max_surge.as_ref(), &path.child("maxSurge"), errors);
+    let unavailable = count_or_percent(errors, &unavailable_path, rolling.max_unavailable.as_ref());
+    let surge = count_or_percent(errors, &path.child("maxSurge"), rolling.max_surge.as_ref());
     if unavailable == Some(0) && surge == Some(0) {
         let shown = shown(&rolling.max_unavailable);
         errors.push(FieldError::invalid(&unavailable_path, shown, "may not be 0 when `maxSurge` is 0"));
     }
-    if let Some(IntOrString::String(_)) = rolling.max_unavailable
-        && unavailable.is_some_and(|percent| percent > 100)
-    {
-        let shown = shown(&rolling.max_unavailable);
-        errors.push(FieldError::invalid(&unavailable_path, shown, "must not be greater than 100%"));
-    }
-}
-
-/// A count or a percentage; its number.
-fn share(value: Option<&IntOrString>, path: &Path, errors: &mut FieldErrors) -> Option<i64> {
-    match value? {
-        IntOrString::Int(number) => {
-            non_negative(errors, path, Some(i64::from(*number)));
-            Some(i64::from(*number))
-        }
-        IntOrString::String(text) => {
-            let digits = text.strip_suffix('%').filter(|digits| !digits.is_empty());
-            let digits = digits.filter(|digits| digits.bytes().all(|byte| byte.is_ascii_digit()));
-            let number = digits.and_then(|digits| digits.parse().ok());
-            if number.is_none() {
-                let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or \
-                           '93%', regex used for validation is '[0-9]+%')";
-                errors.push(FieldError::invalid(path, text.as_str(), why));
-            }
-            number
-        }
-    }
+    at_most_all(errors, &unavailable_path, rolling.max_unavailable.as_ref());
 }

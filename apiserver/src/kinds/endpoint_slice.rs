@@ -5,17 +5,20 @@ use std::net::IpAddr;
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::discovery::v1::{Endpoint, EndpointPort, EndpointSlice};
+use k8s_openapi::api::discovery::v1::{Endpoint, EndpointHints, EndpointPort, EndpointSlice};
 
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::rules::{PROTOCOLS, default_text, endpoint_address, immutable, port_number, supported, text};
+use crate::kinds::rules::{
+    PROTOCOLS, default_text, endpoint_address, immutable, port_number, required_and_supported, supported, text,
+};
 use crate::kinds::table::{age_column, first_three, name_column};
 
 const ADDRESS_TYPES: &[&str] = &["FQDN", "IPv4", "IPv6"];
 const MOST_ENDPOINTS: usize = 1000;
 const MOST_PORTS: usize = 100;
 const MOST_ADDRESSES: usize = 100;
+const MOST_HINTS: usize = 8;
 
 impl Kind for EndpointSlice {
     const FLAGS: Flags = Flags { counts_generations: true, ..Flags::USUAL };
@@ -92,9 +95,36 @@ fn validate_endpoints(endpoints: &[Endpoint], address_type: &str, errors: &mut F
         if let Some(hostname) = &endpoint.hostname {
             errors.check(&path.child("hostname"), hostname, names::dns_label);
         }
+        if let Some(hints) = &endpoint.hints {
+            validate_hints(hints, &path.child("hints"), errors);
+        }
         for (key, value) in endpoint.deprecated_topology.iter().flatten() {
             errors.check(&path.child("deprecatedTopology"), key, names::qualified_name);
             errors.check(&path.child("deprecatedTopology").key(key), value, names::label_value);
+        }
+    }
+}
+
+/// For whom an endpoint is meant: zones or nodes, each told once.
+fn validate_hints(hints: &EndpointHints, path: &Path, errors: &mut FieldErrors) {
+    let zones = hints.for_zones.iter().flatten().map(|zone| zone.name.as_str()).collect::<Vec<_>>();
+    let nodes = hints.for_nodes.iter().flatten().map(|node| node.name.as_str()).collect::<Vec<_>>();
+    let rules: [(&str, Vec<&str>, names::NameRule); 2] =
+        [("forZones", zones, names::label_value), ("forNodes", nodes, names::dns_subdomain)];
+    for (field, list, rule) in rules {
+        let path = path.child(field);
+        if list.len() > MOST_HINTS {
+            errors.push(FieldError::too_many(&path, list.len(), MOST_HINTS));
+            continue;
+        }
+        let mut seen = BTreeSet::new();
+        for (index, name) in list.into_iter().enumerate() {
+            let path = path.index(index).child("name");
+            if seen.insert(name) {
+                errors.check(&path, name, rule);
+            } else {
+                errors.push(FieldError::duplicate(&path, name));
+            }
         }
     }
 }
@@ -131,7 +161,7 @@ fn validate_ports(ports: &[EndpointPort], errors: &mut FieldErrors) {
         if let Some(number) = port.port {
             port_number(errors, &path.child("port"), number);
         }
-        supported(errors, &path.child("protocol"), text(&port.protocol), PROTOCOLS);
+        required_and_supported(errors, &path.child("protocol"), text(&port.protocol), PROTOCOLS);
         if let Some(protocol) = &port.app_protocol {
             errors.check(&path.child("appProtocol"), protocol, names::qualified_name);
         }

@@ -14,7 +14,7 @@ use serde_json::Value;
 
 use crate::kinds::canonical;
 use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
-use crate::kinds::kind::Kind;
+use crate::kinds::kind::{Kind, Scaled};
 use crate::kinds::{unknown, zeros};
 
 /// An entry of the kind list.
@@ -83,11 +83,13 @@ pub trait Draft: Send + Sync {
     fn before_update(&mut self, old: &dyn Draft);
     fn before_subresource_update(&mut self, subresource: &str, old: &dyn Draft);
     fn validate(&self, errors: &mut FieldErrors);
+    fn validate_new(&self, errors: &mut FieldErrors);
     fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors);
     fn validate_subresource_update(&self, subresource: &str, old: &dyn Draft, errors: &mut FieldErrors);
     fn spec_differs(&self, old: &dyn Draft) -> bool;
     fn grace_period(&self, asked: Option<i64>) -> Option<i64>;
     fn holds_deletion(&self) -> bool;
+    fn scaled(&mut self) -> Option<Scaled<'_>>;
     fn begin_deletion(&mut self);
     fn warnings(&self) -> Vec<String>;
     fn is_volatile_update(&self, old: &dyn Draft) -> bool;
@@ -215,6 +217,10 @@ impl<K: Kind> Draft for Typed<K> {
         self.0.validate(errors);
     }
 
+    fn validate_new(&self, errors: &mut FieldErrors) {
+        self.0.validate_new(errors);
+    }
+
     fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors) {
         self.0.validate_update(Self::of(old), errors);
     }
@@ -233,6 +239,10 @@ impl<K: Kind> Draft for Typed<K> {
 
     fn holds_deletion(&self) -> bool {
         self.0.holds_deletion()
+    }
+
+    fn scaled(&mut self) -> Option<Scaled<'_>> {
+        self.0.scaled()
     }
 
     fn begin_deletion(&mut self) {

@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{MicroTime, Time};
 use crate::kinds::canonical;
 use crate::kinds::facts::{FieldLabel, Flags};
 use crate::kinds::kind::{Column, Kind, Mapping};
-use crate::kinds::rules::{supported, text};
+use crate::kinds::rules::{immutable, text};
 use crate::kinds::table::since;
 
 const FLAGS: Flags = Flags { create_on_update: true, volatile: true, ignores_dependents: true, ..Flags::USUAL };
@@ -111,7 +111,48 @@ impl Kind for events::Event {
         if text(&self.note).len() > 1024 {
             errors.push(FieldError::invalid(&Path::new("message"), "", "can have at most 1024 characters"));
         }
-        supported(errors, &Path::new("type"), text(&self.type_), &["Normal", "Warning"]);
+        let kind = text(&self.type_);
+        if !matches!(kind, "Normal" | "Warning") {
+            errors.push(FieldError::invalid(&Path::new("type"), "", format!("has invalid value: {kind}")));
+        }
+        if let Some(series) = &self.series
+            && series.count < 2
+        {
+            errors.push(FieldError::invalid(&Path::new("series").child("count"), "", "should be at least 2"));
+        }
+    }
+
+    /// What the old API counts in, the new one does not.
+    fn validate_new(&self, errors: &mut FieldErrors) {
+        let source = self.deprecated_source.as_ref();
+        for (path, is_set) in [
+            (Path::new("firstTimestamp"), self.deprecated_first_timestamp.is_some()),
+            (Path::new("lastTimestamp"), self.deprecated_last_timestamp.is_some()),
+            (Path::new("count"), self.deprecated_count.is_some_and(|count| count != 0)),
+            (Path::new("source"), source.is_some_and(|source| *source != EventSource::default())),
+        ] {
+            if is_set {
+                errors.push(FieldError::invalid(&path, "", "needs to be unset"));
+            }
+        }
+    }
+
+    /// Only the series goes on.
+    fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
+        let at = Path::new;
+        immutable(errors, &at("involvedObject"), &self.regarding, &old.regarding);
+        immutable(errors, &at("reason"), &self.reason, &old.reason);
+        immutable(errors, &at("message"), &self.note, &old.note);
+        immutable(errors, &at("source"), &self.deprecated_source, &old.deprecated_source);
+        immutable(errors, &at("firstTimestamp"), &self.deprecated_first_timestamp, &old.deprecated_first_timestamp);
+        immutable(errors, &at("lastTimestamp"), &self.deprecated_last_timestamp, &old.deprecated_last_timestamp);
+        immutable(errors, &at("count"), &self.deprecated_count, &old.deprecated_count);
+        immutable(errors, &at("type"), &self.type_, &old.type_);
+        immutable(errors, &at("eventTime"), &self.event_time, &old.event_time);
+        immutable(errors, &at("action"), &self.action, &old.action);
+        immutable(errors, &at("related"), &self.related, &old.related);
+        immutable(errors, &at("reportingController"), &self.reporting_controller, &old.reporting_controller);
+        immutable(errors, &at("reportingInstance"), &self.reporting_instance, &old.reporting_instance);
     }
 }
 

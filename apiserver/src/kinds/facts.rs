@@ -83,6 +83,8 @@ pub struct Flags {
     pub volatile: bool,
     /// Deletion gives no thought to dependents: no propagation finalizers.
     pub ignores_dependents: bool,
+    /// A deletion that says nothing of dependents leaves them alone, where others take them along.
+    pub orphans_by_default: bool,
 }
 
 impl Flags {
@@ -94,6 +96,7 @@ impl Flags {
         counts_generations: false,
         volatile: false,
         ignores_dependents: false,
+        orphans_by_default: false,
     };
 }
 

@@ -4,7 +4,7 @@ use api::field::FieldErrors;
 use api::names::{GroupResource, NameRule};
 use jiff::Timestamp;
 use k8s_openapi::Metadata;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -49,6 +49,11 @@ pub trait Kind:
         let _ = errors;
     }
 
+    /// Runs beside `validate` for a new object, for rules that objects from before them may break.
+    fn validate_new(&self, errors: &mut FieldErrors) {
+        let _ = errors;
+    }
+
     /// Runs beside `validate`, for rules that compare.
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
         let _ = (old, errors);
@@ -76,6 +81,11 @@ pub trait Kind:
         false
     }
 
+    /// What `/scale` shows and sets, for kinds that have it among their subresources.
+    fn scaled(&mut self) -> Option<Scaled<'_>> {
+        None
+    }
+
     /// Runs when the deletion of an object that stays for a while begins.
     fn begin_deletion(&mut self) {}
 
@@ -96,6 +106,22 @@ pub struct Mapping<K> {
     pub resource: GroupResource,
     pub to_stored: fn(&K) -> Result<Vec<u8>, serde_json::Error>,
     pub of_stored: fn(&[u8]) -> Result<K, serde_json::Error>,
+}
+
+/// The parts of an object that its Scale shows.
+pub struct Scaled<'a> {
+    pub replicas: &'a mut Option<i32>,
+    /// How many there are.
+    pub current: i32,
+    /// Which pods they are, in the form of a query.
+    pub selector: String,
+}
+
+impl<'a> Scaled<'a> {
+    pub fn new(replicas: &'a mut Option<i32>, current: i32, selector: &LabelSelector) -> Self {
+        let selector = api::selector::LabelSelector::from_object(selector);
+        Self { replicas, current, selector: selector.map(|selector| selector.to_string()).unwrap_or_default() }
+    }
 }
 
 /// A column of `kubectl get`.

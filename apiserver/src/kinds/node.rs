@@ -8,7 +8,8 @@ use k8s_openapi::api::core::v1::{Node, NodeSpec, NodeStatus};
 
 use crate::kinds::facts::{FieldLabel, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::rules::{canonical_amounts, immutable, supported, text};
+use crate::kinds::resource_names;
+use crate::kinds::rules::{canonical_amounts, shown, supported, text};
 use crate::kinds::table::{NONE, UNKNOWN, age_column, name_column, or_none};
 
 impl Kind for Node {
@@ -78,14 +79,10 @@ impl Kind for Node {
                 );
             }
             if !seen.insert((&taint.key, &taint.effect)) {
-                errors.push(FieldError::duplicate(&path, crate::kinds::rules::shown(taint)));
+                errors.push(FieldError::duplicate(&path, shown(taint)));
             }
         }
-        for (index, range) in spec.pod_cidrs.iter().flatten().enumerate() {
-            if let Err(why) = range.parse::<api::cidr::Cidr>() {
-                errors.push(FieldError::invalid(&path.child("podCIDRs").index(index), range.as_str(), why));
-            }
-        }
+        validate_ranges(spec.pod_cidrs.as_deref().unwrap_or_default(), &path.child("podCIDRs"), errors);
     }
 
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
@@ -97,7 +94,26 @@ impl Kind for Node {
             errors.push(FieldError::forbidden(&path.child("podCIDRs"), why));
         }
         if !text(&old.provider_id).is_empty() {
-            immutable(errors, &path.child("providerID"), &new.provider_id, &old.provider_id);
+            if new.provider_id != old.provider_id {
+                let why = "node updates may not change providerID except from \"\" to valid";
+                errors.push(FieldError::forbidden(&path.child("providerID"), why));
+            }
+        }
+    }
+
+    fn validate_subresource_update(&self, _: &str, _: &Self, errors: &mut FieldErrors) {
+        let Some(status) = &self.status else { return };
+        let path = Path::new("status");
+        let mut addresses = BTreeSet::new();
+        for (index, address) in status.addresses.iter().flatten().enumerate() {
+            if !addresses.insert((&address.type_, &address.address)) {
+                errors.push(FieldError::duplicate(&path.child("addresses").index(index), shown(address)));
+            }
+        }
+        for (field, amounts) in [("capacity", &status.capacity), ("allocatable", &status.allocatable)] {
+            for (name, amount) in amounts.iter().flatten() {
+                resource_names::amount(errors, &path.child(field).key(name), name, amount);
+            }
         }
     }
 
@@ -107,6 +123,22 @@ impl Kind for Node {
 
     fn is_volatile_update(&self, old: &Self) -> bool {
         without_heartbeats(self) == without_heartbeats(old)
+    }
+}
+
+/// One range of each family at most.
+fn validate_ranges(ranges: &[String], path: &Path, errors: &mut FieldErrors) {
+    let mut families = BTreeSet::new();
+    for (index, range) in ranges.iter().enumerate() {
+        if range.parse::<api::cidr::Cidr>().is_err() {
+            let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+            errors.push(FieldError::invalid(&path.index(index), range.as_str(), why));
+        }
+        families.insert(range.contains(':'));
+    }
+    if ranges.len() > 1 && families.len() < ranges.len() {
+        let why = "may specify no more than one CIDR for each IP family";
+        errors.push(FieldError::invalid(path, shown(&ranges), why));
     }
 }
 

@@ -1,12 +1,13 @@
 //! Pod.
 
-use api::field::{FieldErrors, Path};
-use api::names::GroupVersionKind;
+use api::field::{FieldError, FieldErrors, Path};
+use api::names::{self, GroupVersionKind};
+use api::well_known::annotation;
 use k8s_openapi::api::core::v1::{Pod, PodIP, PodStatus};
 
 use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::pod_spec::{defaults, quality, rules, summary::Summary, update, warnings};
+use crate::kinds::pod_spec::{defaults, quality, rules, status, summary::Summary, update, warnings};
 use crate::kinds::rules::text;
 use crate::kinds::table::{NONE, age_column, name_column, or_none};
 
@@ -105,14 +106,56 @@ impl Kind for Pod {
         }
     }
 
+    fn validate_new(&self, errors: &mut FieldErrors) {
+        let Some(spec) = &self.spec else { return };
+        let path = Path::new("spec");
+        if spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()) {
+            errors.push(FieldError::forbidden(&path.child("ephemeralContainers"), "cannot be set on create"));
+        }
+        let is_gated = spec.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty());
+        if is_gated && !text(&spec.node_name).is_empty() {
+            let why = "cannot be set until all schedulingGates have been cleared";
+            errors.push(FieldError::forbidden(&path.child("nodeName"), why));
+        }
+        if let Some(mirrored) = mirror_of(self)
+            && text(&spec.node_name).is_empty()
+        {
+            let why = "must set spec.nodeName if mirror pod annotation is set";
+            errors.push(FieldError::invalid(&mirror_path(), mirrored, why));
+        }
+    }
+
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
+        match (mirror_of(self), mirror_of(old)) {
+            (new, Some(old)) if new != Some(old) => {
+                let why = "may not remove or update mirror pod annotation";
+                errors.push(FieldError::invalid(&mirror_path(), new.unwrap_or_default(), why));
+            }
+            (Some(new), None) => {
+                errors.push(FieldError::invalid(&mirror_path(), new, "may not add mirror pod annotation"));
+            }
+            _ => {}
+        }
         if let (Some(new), Some(old)) = (&self.spec, &old.spec) {
             update::validate(new, old, &Path::new("spec"), errors);
         }
     }
 
+    fn validate_subresource_update(&self, subresource: &str, old: &Self, errors: &mut FieldErrors) {
+        if subresource == "status" {
+            status::validate(self, old, errors);
+        }
+    }
+
     fn warnings(&self) -> Vec<String> {
-        self.spec.as_ref().map(|spec| warnings::of(spec, &Path::new("spec"))).unwrap_or_default()
+        let mut sentences = self.spec.as_ref().map(|spec| warnings::of(spec, &Path::new("spec"))).unwrap_or_default();
+        if let Err(why) = names::dns_label(text(&self.metadata.name)) {
+            sentences.push(format!(
+                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label \
+                 is recommended: [{why}]"
+            ));
+        }
+        sentences
     }
 
     fn spec_differs(&self, old: &Self) -> bool {
@@ -130,6 +173,15 @@ impl Kind for Pod {
         }
         Some(if period < 0 { 1 } else { period })
     }
+}
+
+/// Which static pod of a node this is the mirror of.
+fn mirror_of(pod: &Pod) -> Option<&str> {
+    pod.metadata.annotations.as_ref()?.get(annotation::MIRROR_POD).map(String::as_str)
+}
+
+fn mirror_path() -> Path {
+    Path::new("metadata").child("annotations").key(annotation::MIRROR_POD)
 }
 
 /// The address is said in an old way and in a new one; the old one wins.

@@ -5,9 +5,9 @@ use k8s_openapi::api::apps::v1::{ReplicaSet, ReplicaSetStatus};
 use k8s_openapi::api::core::v1::PodSpec;
 
 use crate::kinds::facts::{Flags, SCALE, STATUS, Subresource};
-use crate::kinds::kind::{Column, Kind};
+use crate::kinds::kind::{Column, Kind, Scaled};
 use crate::kinds::pod_spec::{defaults, rules, warnings};
-use crate::kinds::rules::{immutable, non_negative, selector, shown};
+use crate::kinds::rules::{counts, immutable, non_negative, required_selector, text};
 use crate::kinds::table::{self, age_column, name_column};
 
 impl Kind for ReplicaSet {
@@ -27,13 +27,9 @@ impl Kind for ReplicaSet {
             set.status.as_ref().and_then(|status| status.ready_replicas).unwrap_or_default().into()
         }),
         age_column(),
-        Column::wide("Containers", "string", "Names of the template's containers.", |set, _| {
-            table::containers(template(set)).into()
-        }),
-        Column::wide("Images", "string", "Images of the template's containers.", |set, _| {
-            table::images(template(set)).into()
-        }),
-        Column::wide("Selector", "string", "Labels of the pods that belong to it.", |set, _| {
+        Column::wide("Containers", "string", table::CONTAINERS, |set, _| table::containers(template(set)).into()),
+        Column::wide("Images", "string", table::IMAGES, |set, _| table::images(template(set)).into()),
+        Column::wide("Selector", "string", table::SELECTOR, |set, _| {
             set.spec.as_ref().map(|spec| table::selector(&spec.selector)).unwrap_or_default().into()
         }),
     ];
@@ -64,11 +60,7 @@ impl Kind for ReplicaSet {
         let path = Path::new("spec");
         non_negative(errors, &path.child("replicas"), spec.replicas.map(i64::from));
         non_negative(errors, &path.child("minReadySeconds"), spec.min_ready_seconds.map(i64::from));
-        selector(errors, &path.child("selector"), &spec.selector);
-        if is_empty(&spec.selector) {
-            let why = "empty selector is invalid for deployment";
-            errors.push(FieldError::invalid(&path.child("selector"), shown(&spec.selector), why));
-        }
+        required_selector(errors, &path.child("selector"), &spec.selector);
         match &spec.template {
             Some(template) => {
                 rules::validate_template(template, &spec.selector, "ReplicaSet", &path.child("template"), errors);
@@ -86,25 +78,31 @@ impl Kind for ReplicaSet {
     fn validate_subresource_update(&self, _: &str, _: &Self, errors: &mut FieldErrors) {
         let Some(status) = &self.status else { return };
         let path = Path::new("status");
-        let counts = [
-            ("replicas", Some(status.replicas)),
+        let of_all = [
             ("fullyLabeledReplicas", status.fully_labeled_replicas),
             ("readyReplicas", status.ready_replicas),
             ("availableReplicas", status.available_replicas),
         ];
-        for (field, count) in counts {
-            non_negative(errors, &path.child(field), count.map(i64::from));
-            if let Some(count) = count.filter(|count| *count > status.replicas) {
-                let why = "cannot be greater than status.replicas";
-                errors.push(FieldError::invalid(&path.child(field), count, why));
-            }
+        counts(errors, &path, status.replicas, &of_all);
+        let (ready, available) = (status.ready_replicas, status.available_replicas.unwrap_or_default());
+        if available > ready.unwrap_or_default() {
+            let why = "cannot be greater than readyReplicas";
+            errors.push(FieldError::invalid(&path.child("availableReplicas"), available, why));
         }
         non_negative(errors, &path.child("observedGeneration"), status.observed_generation);
     }
 
+    fn scaled(&mut self) -> Option<Scaled<'_>> {
+        let current = self.status.as_ref().map_or(0, |status| status.replicas);
+        let spec = self.spec.get_or_insert_default();
+        Some(Scaled::new(&mut spec.replicas, current, &spec.selector))
+    }
+
     fn warnings(&self) -> Vec<String> {
-        let path = Path::new("spec").child("template").child("spec");
-        template(self).map(|spec| warnings::of(spec, &path)).unwrap_or_default()
+        let template = self.spec.as_ref().and_then(|spec| spec.template.as_ref());
+        let mut sentences = warnings::of_template(template, &Path::new("spec").child("template"));
+        sentences.extend(warnings::of_name(text(&self.metadata.name)));
+        sentences
     }
 
     fn spec_differs(&self, old: &Self) -> bool {
@@ -114,10 +112,4 @@ impl Kind for ReplicaSet {
 
 fn template(set: &ReplicaSet) -> Option<&PodSpec> {
     set.spec.as_ref()?.template.as_ref()?.spec.as_ref()
-}
-
-/// Whether a selector says nothing.
-pub fn is_empty(selector: &k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector) -> bool {
-    selector.match_labels.as_ref().is_none_or(|labels| labels.is_empty())
-        && selector.match_expressions.as_ref().is_none_or(Vec::is_empty)
 }

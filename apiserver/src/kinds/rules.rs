@@ -1,13 +1,13 @@
 //! Rules and defaults that several kinds share. Texts are upstream's `pkg/apis/core/validation`.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::IpAddr;
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use api::quantity;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use serde_json::Value;
@@ -43,6 +43,25 @@ pub fn canonical_amount(amount: &mut Quantity) {
     }
 }
 
+/// An amount that can be read; upstream refuses others before it looks at the object.
+pub fn readable(errors: &mut FieldErrors, path: &Path, amount: &Quantity) -> Option<quantity::Quantity> {
+    match quantity::Quantity::parse(&amount.0) {
+        Ok(amount) => Some(amount),
+        Err(why) => {
+            errors.push(FieldError::invalid(path, amount.0.as_str(), why));
+            None
+        }
+    }
+}
+
+pub fn positive_amount(errors: &mut FieldErrors, path: &Path, amount: &Quantity) {
+    if let Some(amount) = readable(errors, path, amount)
+        && (amount.is_negative() || amount.is_zero())
+    {
+        errors.push(FieldError::invalid(path, amount.to_string(), "must be greater than zero"));
+    }
+}
+
 pub fn supported(errors: &mut FieldErrors, path: &Path, value: &str, values: &[&str]) {
     if !values.contains(&value) {
         errors.push(FieldError::not_supported(path, value, values));
@@ -62,6 +81,105 @@ pub fn non_negative(errors: &mut FieldErrors, path: &Path, value: Option<i64>) {
     if let Some(value) = value.filter(|value| *value < 0) {
         errors.push(FieldError::invalid(path, value, "must be greater than or equal to 0"));
     }
+}
+
+/// Counts of a status: none negative, and none beyond `total`.
+pub fn counts(errors: &mut FieldErrors, path: &Path, total: i32, counts: &[(&str, Option<i32>)]) {
+    non_negative(errors, &path.child("replicas"), Some(i64::from(total)));
+    for (field, count) in counts {
+        non_negative(errors, &path.child(field), count.map(i64::from));
+        if let Some(count) = count.filter(|count| *count > total) {
+            errors.push(FieldError::invalid(&path.child(field), count, "cannot be greater than status.replicas"));
+        }
+    }
+}
+
+pub fn not_decremented(errors: &mut FieldErrors, path: &Path, new: Option<i32>, old: Option<i32>) {
+    if old.is_some_and(|old| new.is_none_or(|new| new < old)) {
+        errors.push(FieldError::invalid(path, new.unwrap_or_default(), "cannot be decremented"));
+    }
+}
+
+/// A count, or a percentage; its number.
+pub fn count_or_percent(errors: &mut FieldErrors, path: &Path, value: Option<&IntOrString>) -> Option<i64> {
+    match value? {
+        IntOrString::Int(number) => {
+            non_negative(errors, path, Some(i64::from(*number)));
+            Some(i64::from(*number))
+        }
+        IntOrString::String(text) => {
+            let number = percent(text);
+            if number.is_none() {
+                let why = "a valid percent string must be a numeric string followed by an ending '%' (e.g. '1%',  or \
+                           '93%', regex used for validation is '[0-9]+%')";
+                errors.push(FieldError::invalid(path, text.as_str(), why));
+            }
+            number
+        }
+    }
+}
+
+/// A percentage of what there is: not more than all of it.
+pub fn at_most_all(errors: &mut FieldErrors, path: &Path, value: Option<&IntOrString>) {
+    if let Some(IntOrString::String(text)) = value
+        && percent(text).is_some_and(|percent| percent > 100)
+    {
+        errors.push(FieldError::invalid(path, text.as_str(), "must not be greater than 100%"));
+    }
+}
+
+fn percent(text: &str) -> Option<i64> {
+    let digits = text.strip_suffix('%').filter(|digits| !digits.is_empty())?;
+    digits.bytes().all(|byte| byte.is_ascii_digit()).then(|| digits.parse().unwrap_or(i64::MAX))
+}
+
+/// A selector that must be there. One that says nothing is taken as absent, which it nearly always is.
+pub fn required_selector(errors: &mut FieldErrors, path: &Path, given: &LabelSelector) {
+    let says_nothing = given.match_labels.as_ref().is_none_or(BTreeMap::is_empty)
+        && given.match_expressions.as_ref().is_none_or(Vec::is_empty);
+    if says_nothing {
+        errors.push(FieldError::required(path, ""));
+    } else {
+        selector(errors, path, given);
+    }
+}
+
+/// Conditions of the sort that all kinds share. Texts are upstream's `apimachinery/pkg/apis/meta/v1/validation`.
+pub fn conditions(errors: &mut FieldErrors, path: &Path, conditions: &[Condition]) {
+    let mut seen = BTreeSet::new();
+    for (index, condition) in conditions.iter().enumerate() {
+        let path = path.index(index);
+        if !seen.insert(&condition.type_) {
+            errors.push(FieldError::duplicate(&path.child("type"), condition.type_.as_str()));
+        }
+        errors.check(&path.child("type"), &condition.type_, names::qualified_name);
+        supported(errors, &path.child("status"), &condition.status, &["False", "True", "Unknown"]);
+        non_negative(errors, &path.child("observedGeneration"), condition.observed_generation);
+        if condition.reason.is_empty() {
+            errors.push(FieldError::required(&path.child("reason"), ""));
+        } else {
+            errors.check(&path.child("reason"), &condition.reason, condition_reason);
+        }
+        const LONGEST_MESSAGE: usize = 32 * 1024;
+        if condition.message.len() > LONGEST_MESSAGE {
+            errors.push(FieldError::too_long(&path.child("message"), LONGEST_MESSAGE));
+        }
+    }
+}
+
+fn condition_reason(reason: &str) -> Result<(), String> {
+    let is_word = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+    let bytes = reason.as_bytes();
+    let ends_well = bytes.last().copied().is_some_and(is_word);
+    let begins_well = bytes.first().is_some_and(u8::is_ascii_alphabetic);
+    if begins_well && ends_well && bytes.iter().all(|byte| is_word(*byte) || matches!(byte, b',' | b':')) {
+        return Ok(());
+    }
+    Err("a condition reason must start with alphabetic character, optionally followed by a string of alphanumeric \
+         characters or '_,:', and must end with an alphanumeric character or '_' (e.g. 'my_name',  or 'MY_NAME',  or \
+         'MyName',  or 'ReasonA,ReasonB',  or 'ReasonA:ReasonB', regex used for validation is \
+         '[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?')"
+        .to_owned())
 }
 
 pub fn port_number(errors: &mut FieldErrors, path: &Path, port: i32) {

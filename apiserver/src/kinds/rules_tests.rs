@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::kinds::KINDS;
 use crate::kinds::erased::Draft;
 
-fn draft(kind: &str, object: Value) -> Box<dyn Draft> {
+pub fn draft(kind: &str, object: Value) -> Box<dyn Draft> {
     let entry = KINDS.iter().find(|entry| entry.facts().kind == kind).unwrap();
     let mut draft = entry.decode_value(object).unwrap().draft;
     draft.fill_defaults();
@@ -14,22 +14,46 @@ fn draft(kind: &str, object: Value) -> Box<dyn Draft> {
 }
 
 /// Everything that is wrong with a new object.
-fn refusals(kind: &str, object: Value) -> Vec<String> {
+pub fn refusals(kind: &str, object: Value) -> Vec<String> {
     let mut draft = draft(kind, object);
     draft.before_create();
     let mut errors = FieldErrors::default();
     draft.validate(&mut errors);
+    draft.validate_new(&mut errors);
+    errors.0.iter().map(ToString::to_string).collect()
+}
+
+/// Everything that is wrong with a write of `/status`.
+pub fn status_refusals(kind: &str, old: Value, new: Value) -> Vec<String> {
+    let (old, mut new) = (draft(kind, old), draft(kind, new));
+    new.before_subresource_update("status", &*old);
+    let mut errors = FieldErrors::default();
+    new.validate_subresource_update("status", &*old, &mut errors);
     errors.0.iter().map(ToString::to_string).collect()
 }
 
 /// Everything that is wrong with a change.
-fn update_refusals(kind: &str, old: Value, new: Value) -> Vec<String> {
+pub fn update_refusals(kind: &str, old: Value, new: Value) -> Vec<String> {
     let (old, mut new) = (draft(kind, old), draft(kind, new));
     new.before_update(&*old);
     let mut errors = FieldErrors::default();
     new.validate(&mut errors);
     new.validate_update(&*old, &mut errors);
     errors.0.iter().map(ToString::to_string).collect()
+}
+
+/// `target` with `change` merged into it.
+pub fn merged(mut target: Value, change: &Value) -> Value {
+    json_patch::merge(&mut target, change);
+    target
+}
+
+/// Each change of an object that is right, and what is wrong with it then.
+pub fn assert_refused(kind: &str, object: impl Fn(Value) -> Value, cases: &[(Value, &[&str])]) {
+    assert_eq!(refusals(kind, object(json!({}))), [""; 0], "{kind}");
+    for (change, expected) in cases {
+        assert_eq!(refusals(kind, object(change.clone())), *expected, "{kind}: {change}");
+    }
 }
 
 fn pod(change: impl FnOnce(&mut Value)) -> Value {
@@ -145,7 +169,7 @@ fn a_template_must_fit_its_selector_and_run_for_ever() {
             ]
         );
         let empty = refusals(kind, set(json!({}), template.clone()));
-        assert_eq!(empty[0], "spec.selector: Invalid value: {}: empty selector is invalid for deployment");
+        assert_eq!(empty[0], "spec.selector: Required value");
     }
     let fits = |labels: Value| {
         let template = json!({"metadata": {"labels": labels}, "spec": {"containers": [{"name": "a", "image": "a"}]}});
@@ -297,4 +321,92 @@ fn defaults_make_an_object_complete() {
         (&node["spec"]["podCIDRs"], &node["status"]["allocatable"]["cpu"]),
         (&json!(["127.64.1.0/24"]), &json!("2"))
     );
+}
+
+#[test]
+fn credentials_are_what_they_claim_to_be() {
+    let secret = |kind: &str, data: Value| refusals("Secret", json!({"type": kind, "stringData": data}));
+    let config = "kubernetes.io/dockerconfigjson";
+    assert_eq!(secret(config, json!({".dockerconfigjson": "{\"auths\": {}}"})), [""; 0]);
+    let refused = secret(config, json!({".dockerconfigjson": "hunter2"}));
+    assert!(refused[0].starts_with("data[.dockerconfigjson]: Invalid value: \"<secret contents redacted>\": "));
+    assert!(!refused[0].contains("hunter2"));
+    assert_eq!(secret("kubernetes.io/basic-auth", json!({"password": "p"})), [""; 0]);
+    assert_eq!(
+        secret("kubernetes.io/basic-auth", json!({})),
+        ["data[username]: Required value", "data[password]: Required value"]
+    );
+    let large = json!({"data": {"a": "x".repeat((1 << 20) + 1)}});
+    assert_eq!(refusals("ConfigMap", large), ["[]: Too long: may not be more than 1048576 bytes"]);
+}
+
+#[test]
+fn nodes_keep_their_ranges_and_their_provider() {
+    let node = |spec: Value| json!({"metadata": {"name": "n"}, "spec": spec});
+    assert_eq!(
+        refusals("Node", node(json!({"podCIDRs": ["10.0.0.0/24", "10.0.1.0/24"]}))),
+        [
+            "spec.podCIDRs: Invalid value: [\"10.0.0.0/24\",\"10.0.1.0/24\"]: may specify no more than one CIDR for each IP \
+          family"
+        ]
+    );
+    let change = |old: Value, new: Value| update_refusals("Node", node(old), node(new));
+    assert_eq!(change(json!({}), json!({"providerID": "a", "podCIDR": "10.0.0.0/24"})), [""; 0]);
+    assert_eq!(
+        change(json!({"providerID": "a"}), json!({"providerID": "b"})),
+        ["spec.providerID: Forbidden: node updates may not change providerID except from \"\" to valid"]
+    );
+    let address = json!({"type": "InternalIP", "address": "127.0.0.1"});
+    let with = |addresses: Value| json!({"metadata": {"name": "n"}, "status": {"addresses": addresses, "capacity": {"pods": "1.5"}}});
+    let refused = status_refusals("Node", node(json!({})), with(json!([address, address])));
+    assert_eq!(
+        refused,
+        [
+            "status.addresses[1]: Duplicate value: {\"address\":\"127.0.0.1\",\"type\":\"InternalIP\"}",
+            "status.capacity[pods]: Invalid value: \"1500m\": must be an integer",
+            "status.allocatable[pods]: Invalid value: \"1500m\": must be an integer",
+        ]
+    );
+}
+
+#[test]
+fn services_are_told_what_has_no_effect() {
+    let warnings = |spec: Value| draft("Service", json!({"spec": spec})).warnings();
+    assert_eq!(warnings(json!({"ports": [{"port": 80}]})), [""; 0]);
+    assert_eq!(
+        warnings(json!({"clusterIP": "None", "sessionAffinity": "ClientIP", "externalName": "x"})),
+        [
+            "spec.externalName is ignored when spec.type is not \"ExternalName\"",
+            "spec.SessionAffinity is ignored for headless services",
+        ]
+    );
+    let service = |kind: &str, ingress: Value| {
+        let spec = json!({"type": kind, "ports": [{"port": 80}]});
+        json!({"metadata": {"name": "s"}, "spec": spec, "status": {"loadBalancer": {"ingress": ingress}}})
+    };
+    let status =
+        |kind: &str, ingress: Value| status_refusals("Service", service(kind, json!([])), service(kind, ingress));
+    assert_eq!(status("LoadBalancer", json!([{"ip": "127.0.0.1"}])), [""; 0]);
+    assert_eq!(
+        status("ClusterIP", json!([{"hostname": "127.0.0.1"}])),
+        [
+            "status.loadBalancer.ingress: Forbidden: may only be used when `spec.type` is LoadBalancer",
+            "status.loadBalancer.ingress[0].hostname: Invalid value: \"127.0.0.1\": must be a DNS name, not an IP address",
+        ]
+    );
+}
+
+#[test]
+fn hints_name_each_zone_once() {
+    let slice = |zones: Value| {
+        let endpoint = json!({"addresses": ["127.64.1.2"], "hints": {"forZones": zones}});
+        refusals("EndpointSlice", json!({"addressType": "IPv4", "endpoints": [endpoint]}))
+    };
+    assert_eq!(slice(json!([{"name": "a"}, {"name": "b"}])), [""; 0]);
+    assert_eq!(
+        slice(json!([{"name": "a"}, {"name": "a"}])),
+        ["endpoints[0].hints.forZones[1].name: Duplicate value: \"a\""]
+    );
+    let many: Vec<Value> = (0..9).map(|number| json!({"name": number.to_string()})).collect();
+    assert_eq!(slice(json!(many)), ["endpoints[0].hints.forZones: Too many: 9: must have at most 8 items"]);
 }

@@ -41,16 +41,23 @@ impl Kind for Secret {
         if size > MOST_BYTES {
             errors.push(FieldError::too_long(&data, MOST_BYTES));
         }
-        let mut needs = |keys: &[&str]| {
-            for key in keys.iter().filter(|key| !self.data.iter().flatten().any(|(name, _)| name == *key)) {
-                errors.push(FieldError::required(&data.key(key), ""));
-            }
-        };
         match text(&self.type_) {
-            "kubernetes.io/dockercfg" => needs(&[".dockercfg"]),
-            "kubernetes.io/dockerconfigjson" => needs(&[".dockerconfigjson"]),
-            "kubernetes.io/ssh-auth" => needs(&["ssh-privatekey"]),
-            "kubernetes.io/tls" => needs(&["tls.crt", "tls.key"]),
+            "kubernetes.io/dockercfg" => {
+                needs(self, &[".dockercfg"], errors);
+                json_in(self, ".dockercfg", errors);
+            }
+            "kubernetes.io/dockerconfigjson" => {
+                needs(self, &[".dockerconfigjson"], errors);
+                json_in(self, ".dockerconfigjson", errors);
+            }
+            "kubernetes.io/basic-auth" => {
+                let keys = ["username", "password"];
+                if !self.data.iter().flatten().any(|(name, _)| keys.contains(&name.as_str())) {
+                    needs(self, &keys, errors);
+                }
+            }
+            "kubernetes.io/ssh-auth" => needs(self, &["ssh-privatekey"], errors),
+            "kubernetes.io/tls" => needs(self, &["tls.crt", "tls.key"], errors),
             "kubernetes.io/service-account-token" => {
                 let annotations = self.metadata.annotations.iter().flatten();
                 if !annotations.into_iter().any(|(key, value)| key == ACCOUNT_NAME && !value.is_empty()) {
@@ -74,5 +81,20 @@ impl Kind for Secret {
         if self.data != old.data {
             errors.push(FieldError::forbidden(&Path::new("data"), why));
         }
+    }
+}
+
+/// A registry's credentials are an object of JSON. What is wrong with them is told without them.
+fn json_in(secret: &Secret, key: &str, errors: &mut FieldErrors) {
+    let Some(content) = secret.data.as_ref().and_then(|data| data.get(key)) else { return };
+    if let Err(why) = serde_json::from_slice::<serde_json::Map<String, serde_json::Value>>(&content.0) {
+        let path = Path::new("data").key(key);
+        errors.push(FieldError::invalid(&path, "<secret contents redacted>", why.to_string()));
+    }
+}
+
+fn needs(secret: &Secret, keys: &[&str], errors: &mut FieldErrors) {
+    for key in keys.iter().filter(|key| secret.data.as_ref().is_none_or(|data| !data.contains_key(**key))) {
+        errors.push(FieldError::required(&Path::new("data").key(key), ""));
     }
 }

@@ -10,7 +10,9 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::rules::{default_text, text};
-use crate::kinds::service_spec::{CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, is_external, rules, update};
+use crate::kinds::service_spec::{
+    self, CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT, is_external, rules, update,
+};
 use crate::kinds::table::{self, NONE, UNKNOWN, age_column, name_column, or_none};
 
 impl Kind for Service {
@@ -79,6 +81,16 @@ impl Kind for Service {
         if let (Some(new), Some(old)) = (&self.spec, &old.spec) {
             update::validate(new, old, errors);
         }
+    }
+
+    fn validate_subresource_update(&self, _: &str, _: &Self, errors: &mut FieldErrors) {
+        if let Some(status) = &self.status {
+            rules::validate_status(&spec(self), status, errors);
+        }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        service_spec::warnings_of(&spec(self))
     }
 
     fn spec_differs(&self, old: &Self) -> bool {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use k8s_openapi::Metadata;
 use k8s_openapi::api::core::v1::PodSpec;
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use serde_json::Value;
 
@@ -13,6 +14,10 @@ use crate::kinds::kind::Column;
 
 pub const NONE: &str = "<none>";
 pub const UNKNOWN: &str = "<unknown>";
+/// What the columns say that all workloads have.
+pub const CONTAINERS: &str = "Names of the template's containers.";
+pub const IMAGES: &str = "Images of the template's containers.";
+pub const SELECTOR: &str = "Labels of the pods that belong to it.";
 
 /// The column that every kind has first.
 pub const fn name_column<K: Metadata<Ty = ObjectMeta>>() -> Column<K> {
@@ -25,6 +30,13 @@ pub const fn name_column<K: Metadata<Ty = ObjectMeta>>() -> Column<K> {
 pub const fn age_column<K: Metadata<Ty = ObjectMeta>>() -> Column<K> {
     Column::new("Age", "string", "How long ago the object was created.", |object, now| {
         since(object.metadata().creation_timestamp.as_ref(), now).into()
+    })
+}
+
+/// What stands in place of the age where upstream has not thought of columns.
+pub const fn created_at_column<K: Metadata<Ty = ObjectMeta>>() -> Column<K> {
+    Column::new("Created At", "date", "When the object was created.", |object, _| {
+        object.metadata().creation_timestamp.as_ref().map_or(Value::Null, |time| serde_json::json!(time))
     })
 }
 
@@ -81,6 +93,26 @@ pub fn containers(spec: Option<&PodSpec>) -> String {
 pub fn images(spec: Option<&PodSpec>) -> String {
     let containers = spec.into_iter().flat_map(|spec| &spec.containers);
     containers.map(|container| container.image.as_deref().unwrap_or_default()).collect::<Vec<_>>().join(",")
+}
+
+/// An amount of a list; upstream shows one that is missing as `0`.
+pub fn amount(amounts: Option<&BTreeMap<String, Quantity>>, name: &str) -> String {
+    let found = amounts.and_then(|amounts| amounts.get(name));
+    found.map_or_else(|| "0".to_owned(), |amount| amount.0.clone())
+}
+
+/// `RWO,ROX,RWX,RWOP`: access modes in short, in that order.
+pub fn access_modes(modes: Option<&Vec<String>>) -> String {
+    const SHORT: [(&str, &str); 4] =
+        [("ReadWriteOnce", "RWO"), ("ReadOnlyMany", "ROX"), ("ReadWriteMany", "RWX"), ("ReadWriteOncePod", "RWOP")];
+    let has = |mode: &str| modes.is_some_and(|modes| modes.iter().any(|known| known == mode));
+    let short = SHORT.into_iter().filter(|(mode, _)| has(mode)).map(|(_, short)| short);
+    short.collect::<Vec<_>>().join(",")
+}
+
+/// `text`, or `<unset>` where there is none.
+pub fn or_unset(text: Option<&String>) -> &str {
+    text.map_or("<unset>", String::as_str)
 }
 
 /// The first three of a list, and how many more there are.

@@ -5,47 +5,13 @@ use serde_json::{Value, json};
 use crate::kinds::KINDS;
 
 /// The cells of an object that is five minutes old.
-fn cells(kind: &str, object: Value) -> Vec<String> {
+pub fn cells(kind: &str, object: Value) -> Vec<String> {
     let entry = KINDS.iter().find(|entry| entry.facts().kind == kind).unwrap();
     let mut object = object;
     object["metadata"]["name"] = json!("x");
     object["metadata"]["creationTimestamp"] = json!("2026-01-01T00:00:00Z");
     let cells = entry.cells(object.to_string().as_bytes(), "2026-01-01T00:05:00Z".parse().unwrap()).unwrap();
     cells.iter().map(|cell| cell.as_str().map_or_else(|| cell.to_string(), str::to_owned)).collect()
-}
-
-#[test]
-fn columns_are_upstreams() {
-    let names = |kind: &str| -> String {
-        let entry = KINDS.iter().find(|entry| entry.facts().kind == kind).unwrap();
-        let columns = entry.columns();
-        let text = |wide: bool| {
-            let list = columns.iter().filter(|column| (column.priority > 0) == wide).map(|column| column.name);
-            list.collect::<Vec<_>>().join(" | ")
-        };
-        format!("{};{}", text(false), text(true))
-    };
-    for (kind, expected) in [
-        ("Pod", "Name | Ready | Status | Restarts | Age;IP | Node | Nominated Node | Readiness Gates"),
-        ("ReplicaSet", "Name | Desired | Current | Ready | Age;Containers | Images | Selector"),
-        ("Deployment", "Name | Ready | Up-to-date | Available | Age;Containers | Images | Selector"),
-        ("Service", "Name | Type | Cluster-IP | External-IP | Port(s) | Age;Selector"),
-        ("Endpoints", "Name | Endpoints | Age;"),
-        ("EndpointSlice", "Name | AddressType | Ports | Endpoints | Age;"),
-        (
-            "Node",
-            "Name | Status | Roles | Age | Version;Internal-IP | External-IP | OS-Image | Kernel-Version | \
-             Container-Runtime",
-        ),
-        ("Event", "Last Seen | Type | Reason | Object | Message;Subobject | Source | First Seen | Count | Name"),
-        ("Namespace", "Name | Status | Age;"),
-        ("Secret", "Name | Type | Data | Age;"),
-        ("ServiceAccount", "Name | Age;"),
-        ("ConfigMap", "Name | Data | Age;"),
-        ("Lease", "Name | Holder | Age;"),
-    ] {
-        assert_eq!(names(kind), expected);
-    }
 }
 
 #[test]

@@ -63,6 +63,7 @@ pub fn may_be_in_text(json: &[u8]) -> bool {
                 after[1..].trim_ascii_start().starts_with(b"}") && is_named(before, |name| map_names().contains(name))
             }
             Some(b'"') => after[1..].starts_with(b"\""),
+            Some(b'n') => after.starts_with(b"null"),
             Some(b'f' | b'0') => is_named(before, |name| ZEROS.contains(&name)),
             _ => false,
         };
@@ -85,6 +86,7 @@ pub fn are_in(value: &Value) -> bool {
     match value {
         Value::Object(object) => object.iter().any(|(name, value)| says_nothing(name, value) || are_in(value)),
         Value::Array(list) => list.iter().any(are_in),
+        Value::Null => true,
         _ => false,
     }
 }
@@ -115,6 +117,8 @@ fn leave_out_inside(value: &mut Value, shape: Shape) {
             list.iter_mut().for_each(|value| leave_out_inside(value, element));
         }
         (View::Map(element), Value::Object(map)) => {
+            // A field that is null is left out by its type; an entry of a map has none that could.
+            map.retain(|_, value| !value.is_null());
             map.values_mut().for_each(|value| leave_out_inside(value, element));
         }
         _ => {}
@@ -148,6 +152,14 @@ mod tests {
                 "containers": [{"name": "", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/"}], "env": [{"name": "A"}]}],
             }})
         );
+    }
+
+    #[test]
+    fn an_entry_that_is_null_is_none() {
+        let mut value = json!({"metadata": {"name": "p", "annotations": {"a": null, "b": "c"}}, "spec": null});
+        assert!(are_in(&value) && may_be_in_text(value.to_string().as_bytes()));
+        leave_out(&mut value, schema::of_kind("", "v1", "Pod").unwrap());
+        assert_eq!(value["metadata"]["annotations"], json!({"b": "c"}));
     }
 
     #[test]

@@ -374,11 +374,75 @@ async fn both_event_groups_show_the_same_events() {
     let options = field_selector("regarding.name=p,reason=Started");
     let page = fixture.registry.list(new, Some("default"), &options).unwrap();
     assert_eq!(value(&page.objects[0])["note"], "Started it");
-    let patched = fixture.patch_as(new, "e", PatchType::Merge, json!({"note": "Again"})).await.unwrap();
-    assert_eq!((&patched["apiVersion"], &patched["note"]), (&json!("events.k8s.io/v1"), &json!("Again")));
+    let series = json!({"series": {"count": 2, "lastObservedTime": "2026-01-01T00:01:00.000000Z"}});
+    let patched = fixture.patch_as(new, "e", PatchType::Merge, series).await.unwrap();
+    assert_eq!((&patched["apiVersion"], &patched["series"]["count"]), (&json!("events.k8s.io/v1"), &json!(2)));
+    let failure = fixture.patch_as(new, "e", PatchType::Merge, json!({"note": "Again"})).await.unwrap_err();
+    assert!(failure.message.ends_with("message: Invalid value: \"Again\": field is immutable"), "{}", failure.message);
     let mut lax = sample(new, "lax");
     lax.as_object_mut().unwrap().remove("reportingInstance");
     assert_eq!(fixture.create_as(new, lax).await.unwrap_err().code(), 422);
+}
+
+#[tokio::test(start_paused = true)]
+async fn both_versions_show_the_same_autoscalers() {
+    let fixture = Fixture::new().await;
+    let plural = "horizontalpodautoscalers";
+    let both: Vec<KindRef> = crate::kinds::KINDS.iter().copied().filter(|kind| kind.facts().plural == plural).collect();
+    let (new, old) = (both[0], both[1]);
+    fixture.create_as(old, sample(old, "a")).await.unwrap();
+    let seen = value(&fixture.registry.get(new, Fixture::target(new, "a"), "").unwrap());
+    assert_eq!(seen["spec"]["metrics"][0]["resource"]["target"]["averageUtilization"], 80);
+    let memory = json!({"type": "Resource", "resource": {"name": "memory",
+        "target": {"type": "Utilization", "averageUtilization": 60}}});
+    let metrics = json!({"spec": {"metrics": [memory, seen["spec"]["metrics"][0]]}});
+    fixture.patch_as(new, "a", PatchType::Merge, metrics).await.unwrap();
+    // A change in the old form keeps what only the new one has a field for.
+    let patched = fixture.patch_as(old, "a", PatchType::Merge, json!({"spec": {"maxReplicas": 9}})).await.unwrap();
+    assert_eq!(patched["spec"]["targetCPUUtilizationPercentage"], 80);
+    assert!(patched["metadata"]["annotations"]["autoscaling.alpha.kubernetes.io/metrics"].is_string());
+    let seen = value(&fixture.registry.get(new, Fixture::target(new, "a"), "").unwrap());
+    assert_eq!((&seen["spec"]["maxReplicas"], &seen["spec"]["metrics"][0]), (&json!(9), &memory));
+    assert_eq!(seen["metadata"].get("annotations"), None);
+    let status = json!({"metadata": {"name": "a"}, "status": {"desiredReplicas": 2, "conditions": [
+        {"type": "AbleToScale", "status": "True"}]}, "spec": seen["spec"]});
+    fixture.update_at_kind(new, Some("status"), status).await.unwrap();
+    fixture.patch_as(old, "a", PatchType::Merge, json!({"metadata": {"annotations": null}})).await.unwrap();
+    let seen = value(&fixture.registry.get(new, Fixture::target(new, "a"), "").unwrap());
+    assert_eq!(seen["status"]["conditions"][0]["type"], "AbleToScale", "a status is not the client's to take away");
+}
+
+#[tokio::test(start_paused = true)]
+async fn jobs_and_controllers_leave_their_pods_unless_told_otherwise() {
+    let fixture = Fixture::new().await;
+    let background = DeleteOptions { propagation_policy: Some("Background".to_owned()), ..DeleteOptions::default() };
+    for (plural, options, finalizers) in [
+        ("jobs", DeleteOptions::default(), json!(["orphan"])),
+        ("replicationcontrollers", DeleteOptions::default(), json!(["orphan"])),
+        ("jobs", background.clone(), json!(null)),
+        ("cronjobs", DeleteOptions::default(), json!(null)),
+        ("statefulsets", DeleteOptions::default(), json!(null)),
+    ] {
+        fixture.create(plural, sample(fixture.kind(plural), "x")).await.unwrap();
+        let deleted = fixture.delete_with(plural, "x", options).await.unwrap();
+        let left = fixture.get(plural, "x").await.ok();
+        let found = left.map_or(json!(null), |object| object["metadata"]["finalizers"].clone());
+        assert_eq!(found, finalizers, "{plural}");
+        assert_eq!(matches!(deleted, Deleted::Object { pending: true, .. }), !finalizers.is_null(), "{plural}");
+        if !finalizers.is_null() {
+            let let_go = json!({"metadata": {"finalizers": null}});
+            fixture.patch_as(fixture.kind(plural), "x", PatchType::Merge, let_go).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn component_statuses_are_none_and_none_can_be_made() {
+    let fixture = Fixture::new().await;
+    let kind = fixture.kind("componentstatuses");
+    assert_eq!(fixture.list("componentstatuses", ListOptions::default()).await.unwrap().objects.len(), 0);
+    assert_eq!(fixture.registry.get(kind, Fixture::target(kind, "etcd-0"), "").unwrap_err().code(), 404);
+    assert!(!kind.facts().allows("create") && kind.facts().allows("list"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -78,6 +78,7 @@ impl Registry {
         let mut errors = FieldErrors::default();
         metadata::validate(kind.facts(), draft.metadata(), &mut errors);
         draft.validate(&mut errors);
+        draft.validate_new(&mut errors);
         refuse_invalid(kind, &name, errors)?;
         admission::validate(&request, Some(draft)).await?;
         for sentence in draft.warnings() {

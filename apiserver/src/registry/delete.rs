@@ -186,7 +186,7 @@ fn step(facts: &Facts, draft: &mut dyn Draft, options: &DeleteOptions, now: Time
         return step;
     }
     if !facts.flags.ignores_dependents {
-        set_propagation(draft.metadata_mut(), options);
+        set_propagation(facts, draft.metadata_mut(), options);
     }
     let is_held = draft.holds_deletion() || draft.metadata().finalizers.as_ref().is_some_and(|list| !list.is_empty());
     let is_first = draft.metadata().deletion_timestamp.is_none();
@@ -226,7 +226,7 @@ fn shorten(metadata: &mut ObjectMeta, options: &DeleteOptions) -> Option<Step> {
 }
 
 /// Sets the finalizers that tell the garbage collector what to do with dependents.
-fn set_propagation(metadata: &mut ObjectMeta, options: &DeleteOptions) {
+fn set_propagation(facts: &Facts, metadata: &mut ObjectMeta, options: &DeleteOptions) {
     let has = |name: &str| metadata.finalizers.iter().flatten().any(|finalizer| finalizer == name);
     let wanted = match (options.orphan_dependents, options.propagation_policy.as_deref()) {
         (Some(true), _) | (_, Some("Orphan")) => Some(finalizer::ORPHAN),
@@ -234,6 +234,7 @@ fn set_propagation(metadata: &mut ObjectMeta, options: &DeleteOptions) {
         (Some(false), _) | (_, Some(_)) => None,
         (None, None) if has(finalizer::ORPHAN) => Some(finalizer::ORPHAN),
         (None, None) if has(finalizer::FOREGROUND) => Some(finalizer::FOREGROUND),
+        (None, None) if facts.flags.orphans_by_default => Some(finalizer::ORPHAN),
         (None, None) => None,
     };
     if metadata.finalizers.is_none() && wanted.is_none() {

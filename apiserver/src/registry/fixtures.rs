@@ -80,7 +80,15 @@ impl Fixture {
     }
 
     pub async fn update_at(&self, plural: &str, subresource: Option<&str>, object: Value) -> Result<Value, Failure> {
-        let kind = self.kind(plural);
+        self.update_at_kind(self.kind(plural), subresource, object).await
+    }
+
+    pub async fn update_at_kind(
+        &self,
+        kind: KindRef,
+        subresource: Option<&str>,
+        object: Value,
+    ) -> Result<Value, Failure> {
         let name = object["metadata"]["name"].as_str().expect("the object has a name").to_owned();
         let target = Target { subresource, ..Self::target(kind, &name) };
         let written = self.registry.update(&self.context, kind, target, Bytes::from(object.to_string())).await?;
@@ -127,9 +135,27 @@ impl Fixture {
 pub fn sample(kind: KindRef, name: &str) -> Value {
     let facts = kind.facts();
     let mut object = match facts.kind {
-        "Deployment" | "ReplicaSet" => json!({"spec": {
-            "replicas": 2, "selector": {"matchLabels": {"app": "web"}},
-            "template": {"metadata": {"labels": {"app": "web"}}, "spec": pod_spec()}}}),
+        "DaemonSet" | "Deployment" | "ReplicaSet" | "StatefulSet" => {
+            let mut spec = json!({"selector": {"matchLabels": {"app": "web"}}, "template": pod_template()});
+            if facts.subresource("scale").is_some() {
+                spec["replicas"] = json!(2);
+            }
+            json!({"spec": spec})
+        }
+        "ReplicationController" => json!({"spec": {"replicas": 2, "template": pod_template()}}),
+        "PodTemplate" => json!({"template": pod_template()}),
+        "ControllerRevision" => json!({"data": {"spec": {}}, "revision": 1}),
+        "Job" => json!({"spec": job_spec()}),
+        "CronJob" => json!({"spec": {"schedule": "*/5 * * * *", "jobTemplate": {"spec": job_spec()}}}),
+        "HorizontalPodAutoscaler" => json!({"spec": {
+            "maxReplicas": 3, "scaleTargetRef": {"apiVersion": "apps/v1", "kind": "Deployment", "name": "web"}}}),
+        "PodDisruptionBudget" => json!({"spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}}),
+        "PersistentVolume" => json!({"spec": {
+            "capacity": {"storage": "1Gi"}, "accessModes": ["ReadWriteOnce"], "hostPath": {"path": "/tmp"}}}),
+        "PersistentVolumeClaim" => json!({"spec": {
+            "accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}),
+        "LimitRange" => json!({"spec": {"limits": [{"type": "Container", "max": {"cpu": "1"}}]}}),
+        "ResourceQuota" => json!({"spec": {"hard": {"pods": "5", "requests.cpu": "2"}}}),
         "Pod" => json!({"spec": pod_spec()}),
         "Service" => json!({"spec": {"selector": {"app": "web"}, "ports": [{"port": 80, "targetPort": 8080}]}}),
         "Endpoints" => json!({"subsets": [{"addresses": [{"ip": "127.64.1.2"}], "ports": [{"port": 8080}]}]}),
@@ -150,6 +176,16 @@ pub fn sample(kind: KindRef, name: &str) -> Value {
     object["kind"] = facts.kind.into();
     object["metadata"] = json!({"name": name});
     object
+}
+
+pub fn pod_template() -> Value {
+    json!({"metadata": {"labels": {"app": "web"}}, "spec": pod_spec()})
+}
+
+fn job_spec() -> Value {
+    let mut spec = pod_spec();
+    spec["restartPolicy"] = json!("Never");
+    json!({"template": {"spec": spec}})
 }
 
 pub fn pod_spec() -> Value {

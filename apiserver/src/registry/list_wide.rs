@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::context::{Context, FieldValidation};
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
+use crate::registry::Target;
 use crate::registry::fixtures::{Fixture, sample, value};
 use crate::registry::options::{Deleted, EventType, ListOptions, PatchType};
 use crate::registry::watch::WatchStream;
@@ -25,13 +26,18 @@ fn label_patch(patch_type: PatchType, key: &str) -> Value {
     }
 }
 
+/// The kinds whose objects clients make.
+fn made() -> impl Iterator<Item = KindRef> {
+    KINDS.iter().copied().filter(|kind| kind.facts().allows("create"))
+}
+
 #[test]
 fn every_kind_is_named_as_upstream_names_it() {
     let mut names = BTreeSet::new();
     for kind in KINDS {
         let facts = kind.facts();
-        assert!(names.insert((facts.group, facts.plural)), "{} is listed twice", facts.plural);
-        assert!(facts.allows("create") && facts.allows("watch"));
+        assert!(names.insert((facts.group, facts.version, facts.plural)), "{} is listed twice", facts.plural);
+        assert_eq!(facts.allows("create"), facts.allows("watch"), "{}", facts.plural);
         let columns = kind.columns();
         assert!(columns.iter().any(|column| column.name == "Name"), "{} shows no name", facts.plural);
         assert!(columns.iter().all(|column| !column.description.is_empty()));
@@ -40,8 +46,8 @@ fn every_kind_is_named_as_upstream_names_it() {
 
 #[tokio::test(start_paused = true)]
 async fn an_object_of_every_kind_is_made_read_changed_watched_and_deleted() {
-    for kind in KINDS {
-        lifetime(*kind).await;
+    for kind in made() {
+        lifetime(kind).await;
     }
 }
 
@@ -102,7 +108,14 @@ async fn lifetime(kind: KindRef) {
         assert_eq!(next(&mut watch).await.1["status"]["phase"], "Terminating");
         return;
     }
-    assert!(!pending, "{what}");
+    assert_eq!(pending, kind.facts().flags.orphans_by_default, "{what}");
+    if pending {
+        assert_eq!(next(&mut watch).await.1["metadata"]["finalizers"], json!(["orphan"]), "{what}");
+        let let_go = json!({"metadata": {"finalizers": null}});
+        fixture.patch_as(kind, "one", PatchType::Merge, let_go).await.unwrap();
+        assert_eq!(next(&mut watch).await.0, EventType::Deleted, "{what}");
+        return;
+    }
     assert_eq!(matches!(deleted, Deleted::Object { .. }), kind.facts().flags.returns_deleted, "{what}");
     let (event_type, last) = next(&mut watch).await;
     assert_eq!(event_type, EventType::Deleted, "{what}");
@@ -114,20 +127,20 @@ async fn lifetime(kind: KindRef) {
 async fn a_dry_run_of_every_kind_changes_nothing() {
     let fixture = Fixture::new().await;
     let dry = Context { dry_run: true, ..fixture.context.clone() };
-    for (index, kind) in KINDS.iter().enumerate() {
+    for (index, kind) in made().enumerate() {
         let (what, name) = (kind.facts().plural, format!("dry{index}"));
-        let (namespace, target) = (Fixture::namespace(*kind), Fixture::target(*kind, &name));
-        let body = || sample(*kind, &name).to_string().into();
+        let (namespace, target) = (Fixture::namespace(kind), Fixture::target(kind, &name));
+        let body = || sample(kind, &name).to_string().into();
         let before = fixture.registry.storage.revision();
-        let made = fixture.registry.create(&dry, *kind, namespace, body()).await.unwrap();
+        let made = fixture.registry.create(&dry, kind, namespace, body()).await.unwrap();
         assert!(value(&made)["metadata"]["uid"].is_string(), "{what}");
         assert_eq!(fixture.registry.storage.revision(), before, "{what}");
-        fixture.create_as(*kind, sample(*kind, &name)).await.unwrap();
+        fixture.create_as(kind, sample(kind, &name)).await.unwrap();
         let before = fixture.registry.storage.revision();
         let patch = label_patch(PatchType::Merge, "x").to_string().into();
-        let patched = fixture.registry.patch(&dry, *kind, target, PatchType::Merge, patch).await.unwrap();
+        let patched = fixture.registry.patch(&dry, kind, target, PatchType::Merge, patch).await.unwrap();
         assert_eq!(value(&patched.object)["metadata"]["labels"]["x"], "1", "{what}");
-        fixture.registry.delete(&dry, *kind, target, &DeleteOptions::default()).await.unwrap();
+        fixture.registry.delete(&dry, kind, target, &DeleteOptions::default()).await.unwrap();
         assert_eq!(fixture.registry.storage.revision(), before, "{what}");
     }
 }
@@ -135,18 +148,50 @@ async fn a_dry_run_of_every_kind_changes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn unknown_fields_are_refused_told_or_ignored() {
     let fixture = Fixture::new().await;
-    for kind in KINDS {
-        let mut object = sample(*kind, "odd");
+    for kind in made() {
+        let mut object = sample(kind, "odd");
         object["foo"] = json!({"bar": 1});
-        let namespace = Fixture::namespace(*kind);
+        let namespace = Fixture::namespace(kind);
         let context = |field_validation| Context { field_validation, ..Context::default() };
         let strict = context(FieldValidation::Strict);
         let body = || object.to_string().into();
-        let failure = fixture.registry.create(&strict, *kind, namespace, body()).await.unwrap_err();
+        let failure = fixture.registry.create(&strict, kind, namespace, body()).await.unwrap_err();
         assert_eq!(failure.code(), 400);
         assert!(failure.message.ends_with("strict decoding error: unknown field \"foo\""), "{}", failure.message);
         let warn = Context { dry_run: true, ..context(FieldValidation::Warn) };
-        fixture.registry.create(&warn, *kind, namespace, body()).await.unwrap();
+        fixture.registry.create(&warn, kind, namespace, body()).await.unwrap();
         assert_eq!(warn.warnings.take(), ["unknown field \"foo\""]);
+    }
+}
+
+#[test]
+fn what_has_a_scale_shows_it() {
+    for kind in KINDS {
+        let facts = kind.facts();
+        let object = json!({"apiVersion": facts.api_version(), "kind": facts.kind});
+        // Kinds with fields that they cannot be without have no scale.
+        let scaled = kind.decode_value(object).is_ok_and(|mut decoded| decoded.draft.scaled().is_some());
+        assert_eq!(scaled, facts.subresource("scale").is_some(), "{}", facts.plural);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_scale_can_be_read_and_set() {
+    let fixture = Fixture::new().await;
+    for kind in made().filter(|kind| kind.facts().subresource("scale").is_some()) {
+        let what = kind.facts().plural;
+        fixture.create_as(kind, sample(kind, "scaled")).await.unwrap();
+        let target = Target { subresource: Some("scale"), ..Fixture::target(kind, "scaled") };
+        let scale = value(&fixture.registry.get(kind, target, "").unwrap());
+        assert_eq!(
+            (&scale["spec"]["replicas"], &scale["status"]["selector"]),
+            (&json!(2), &json!("app=web")),
+            "{what}"
+        );
+        let patch = json!({"spec": {"replicas": 5}}).to_string().into();
+        fixture.registry.patch(&fixture.context, kind, target, PatchType::Merge, patch).await.unwrap();
+        let read = fixture.registry.get(kind, Fixture::target(kind, "scaled"), "").unwrap();
+        assert_eq!(value(&read)["spec"]["replicas"], 5, "{what}");
+        assert_eq!(value(&read)["metadata"]["generation"], 2, "{what}");
     }
 }

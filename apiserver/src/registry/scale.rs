@@ -5,37 +5,16 @@ use std::sync::Arc;
 use api::failure::Failure;
 use api::field::{FieldError, FieldErrors, Path};
 use bytes::Bytes;
-use k8s_openapi::api::apps::v1::{Deployment, ReplicaSet};
 use k8s_openapi::api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::context::Context;
-use crate::kinds::erased::{Draft, KindRef};
+use crate::kinds::erased::KindRef;
 use crate::registry::options::{PatchType, Written};
 use crate::registry::patch::Patch;
 use crate::registry::update::Proposal;
 use crate::registry::{Registry, Target};
 use crate::storage::object::Object;
-
-/// The parts of an object that its Scale shows.
-struct Parts<'a> {
-    replicas: &'a mut Option<i32>,
-    current: i32,
-    selector: LabelSelector,
-}
-
-fn parts(draft: &mut dyn Draft) -> Option<Parts<'_>> {
-    if draft.typed::<Deployment>().is_some() {
-        let Deployment { spec, status, .. } = draft.typed_mut()?;
-        let spec = spec.get_or_insert_default();
-        let current = status.as_ref().and_then(|status| status.replicas).unwrap_or_default();
-        return Some(Parts { selector: spec.selector.clone(), replicas: &mut spec.replicas, current });
-    }
-    let ReplicaSet { spec, status, .. } = draft.typed_mut()?;
-    let spec = spec.get_or_insert_default();
-    let current = status.as_ref().map(|status| status.replicas).unwrap_or_default();
-    Some(Parts { selector: spec.selector.clone(), replicas: &mut spec.replicas, current })
-}
 
 /// The Scale of an object, at the object's revision.
 pub fn view(kind: KindRef, object: &Arc<Object>) -> Result<Object, Failure> {
@@ -48,8 +27,7 @@ pub fn view(kind: KindRef, object: &Arc<Object>) -> Result<Object, Failure> {
 fn scale_of(kind: KindRef, object: &Arc<Object>) -> Result<Scale, Failure> {
     let mut draft = Registry::decode_stored(kind, object)?;
     let metadata = draft.metadata().clone();
-    let parts = parts(&mut *draft).ok_or_else(Failure::unknown_resource)?;
-    let selector = api::selector::LabelSelector::from_object(&parts.selector);
+    let parts = draft.scaled().ok_or_else(Failure::unknown_resource)?;
     Ok(Scale {
         metadata: ObjectMeta {
             name: metadata.name,
@@ -60,10 +38,7 @@ fn scale_of(kind: KindRef, object: &Arc<Object>) -> Result<Scale, Failure> {
             ..ObjectMeta::default()
         },
         spec: Some(ScaleSpec { replicas: Some(parts.replicas.unwrap_or_default()) }),
-        status: Some(ScaleStatus {
-            replicas: parts.current,
-            selector: Some(selector.map(|selector| selector.to_string()).unwrap_or_default()),
-        }),
+        status: Some(ScaleStatus { replicas: parts.current, selector: Some(parts.selector) }),
     })
 }
 
@@ -106,7 +81,7 @@ impl Registry {
             let scale = wished(kind, current, &wish)?;
             check(&scale, target)?;
             let mut draft = Self::decode_stored(kind, current)?;
-            let parts = parts(&mut *draft).ok_or_else(Failure::unknown_resource)?;
+            let parts = draft.scaled().ok_or_else(Failure::unknown_resource)?;
             *parts.replicas = Some(scale.spec.and_then(|spec| spec.replicas).unwrap_or_default());
             if let Some(uid) = scale.metadata.uid.filter(|uid| !uid.is_empty()) {
                 draft.metadata_mut().uid = Some(uid);

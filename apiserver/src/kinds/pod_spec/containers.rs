@@ -4,11 +4,9 @@ use std::collections::BTreeSet;
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::core::v1::{
-    Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, PodSpec, SecurityContext, VolumeMount,
-};
+use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, PodSpec, VolumeMount};
 
-use crate::kinds::pod_spec::{probes, resources};
+use crate::kinds::pod_spec::{ephemeral, probes, resources, security};
 use crate::kinds::rules::{
     PROTOCOLS, config_key, inner_path, ip_address, port_number, required_and_supported, supported, text,
 };
@@ -27,26 +25,26 @@ pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
         errors.push(FieldError::required(&path.child("containers"), ""));
     }
     let init = spec.init_containers.as_deref().unwrap_or_default();
+    let claims: BTreeSet<&str> = spec.resource_claims.iter().flatten().map(|claim| claim.name.as_str()).collect();
+    let path_of_init = path.child("initContainers");
+    let context = Surroundings { volumes: &volumes, claims: &claims, spec };
     for (list, list_path) in [(&spec.containers[..], path.child("containers")), (init, path.child("initContainers"))] {
         for (index, container) in list.iter().enumerate() {
             let path = list_path.index(index);
             validate_name(&container.name, &path.child("name"), &mut names, errors);
-            validate_container(container, &volumes, &path, errors);
+            validate_container(container, &context, &path, errors);
             validate_ports(container.ports.as_deref(), host_network, &path.child("ports"), errors);
             validate_host_ports(container, &path.child("ports"), &mut host_ports, errors);
             probes::validate(container, &path, errors);
+            if list_path == path_of_init {
+                refuse_for_ending(container, &path, errors);
+            }
         }
     }
-    for (index, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
-        let path = path.child("ephemeralContainers").index(index);
-        validate_name(&container.name, &path.child("name"), &mut names, errors);
-        validate_image(text(&container.image), &path.child("image"), errors);
-        validate_env(container.env.as_deref(), &path.child("env"), errors);
-        validate_mounts(container.volume_mounts.as_deref(), &volumes, &path.child("volumeMounts"), errors);
-    }
+    ephemeral::validate(spec, &mut names, &path.child("ephemeralContainers"), errors);
 }
 
-fn validate_name<'a>(name: &'a str, path: &Path, names: &mut BTreeSet<&'a str>, errors: &mut FieldErrors) {
+pub fn validate_name<'a>(name: &'a str, path: &Path, names: &mut BTreeSet<&'a str>, errors: &mut FieldErrors) {
     if name.is_empty() {
         errors.push(FieldError::required(path, ""));
         return;
@@ -57,7 +55,7 @@ fn validate_name<'a>(name: &'a str, path: &Path, names: &mut BTreeSet<&'a str>, 
     }
 }
 
-fn validate_image(image: &str, path: &Path, errors: &mut FieldErrors) {
+pub fn validate_image(image: &str, path: &Path, errors: &mut FieldErrors) {
     if image.is_empty() {
         errors.push(FieldError::required(path, ""));
     } else if image.trim() != image {
@@ -65,7 +63,83 @@ fn validate_image(image: &str, path: &Path, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_container(container: &Container, volumes: &BTreeSet<&str>, path: &Path, errors: &mut FieldErrors) {
+/// What a container may refer to in its pod.
+struct Surroundings<'a> {
+    volumes: &'a BTreeSet<&'a str>,
+    claims: &'a BTreeSet<&'a str>,
+    spec: &'a PodSpec,
+}
+
+/// A container that must end before the others begin is not probed, and nothing waits for it.
+fn refuse_for_ending(container: &Container, path: &Path, errors: &mut FieldErrors) {
+    if text(&container.restart_policy) == "Always" {
+        return;
+    }
+    for (field, is_set) in [
+        ("lifecycle", container.lifecycle.is_some()),
+        ("livenessProbe", container.liveness_probe.is_some()),
+        ("readinessProbe", container.readiness_probe.is_some()),
+        ("startupProbe", container.startup_probe.is_some()),
+    ] {
+        if is_set {
+            let why = "may not be set for init containers without restartPolicy=Always";
+            errors.push(FieldError::forbidden(&path.child(field), why));
+        }
+    }
+}
+
+fn validate_resizes(container: &Container, pod_policy: &str, path: &Path, errors: &mut FieldErrors) {
+    let mut seen = BTreeSet::new();
+    for (index, policy) in container.resize_policy.iter().flatten().enumerate() {
+        let path = path.index(index);
+        if !seen.insert(&policy.resource_name) {
+            errors.push(FieldError::duplicate(&path, policy.resource_name.as_str()));
+        }
+        let resource_path = path.child("resourceName");
+        required_and_supported(errors, &resource_path, &policy.resource_name, &["cpu", "memory"]);
+        let restart_path = path.child("restartPolicy");
+        let restart = policy.restart_policy.as_str();
+        required_and_supported(errors, &restart_path, restart, &["NotRequired", "RestartContainer"]);
+        if pod_policy == "Never" && restart == "RestartContainer" {
+            let why = "must be 'NotRequired' when `restartPolicy` is 'Never'";
+            errors.push(FieldError::invalid(&restart_path, restart, why));
+        }
+    }
+}
+
+/// Block devices: told apart from each other and from mounts.
+fn validate_devices(container: &Container, volumes: &BTreeSet<&str>, path: &Path, errors: &mut FieldErrors) {
+    let mounts = container.volume_mounts.as_deref().unwrap_or_default();
+    let (mut names, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for (index, device) in container.volume_devices.iter().flatten().enumerate() {
+        let (name_path, place_path) = (path.index(index).child("name"), path.index(index).child("devicePath"));
+        if device.name.is_empty() {
+            errors.push(FieldError::required(&name_path, ""));
+        } else if !names.insert(&device.name) {
+            errors.push(FieldError::invalid(&name_path, device.name.as_str(), "must be unique"));
+        } else if mounts.iter().any(|mount| mount.name == device.name) {
+            errors.push(FieldError::invalid(
+                &name_path,
+                device.name.as_str(),
+                "must not already exist in volumeMounts",
+            ));
+        } else if !volumes.contains(device.name.as_str()) {
+            errors.push(FieldError::not_found(&name_path, device.name.as_str()));
+        }
+        let place = device.device_path.as_str();
+        if place.is_empty() {
+            errors.push(FieldError::required(&place_path, ""));
+        } else if !places.insert(place) {
+            errors.push(FieldError::invalid(&place_path, place, "must be unique"));
+        } else if mounts.iter().any(|mount| mount.mount_path == place) {
+            let why = "must not already exist as a path in volumeMounts";
+            errors.push(FieldError::invalid(&place_path, place, why));
+        }
+        inner_path(errors, &place_path, place.trim_start_matches('/'));
+    }
+}
+
+fn validate_container(container: &Container, around: &Surroundings<'_>, path: &Path, errors: &mut FieldErrors) {
     validate_image(text(&container.image), &path.child("image"), errors);
     let policy = text(&container.image_pull_policy);
     required_and_supported(errors, &path.child("imagePullPolicy"), policy, PULL_POLICIES);
@@ -76,28 +150,21 @@ fn validate_container(container: &Container, volumes: &BTreeSet<&str>, path: &Pa
     }
     validate_env(container.env.as_deref(), &path.child("env"), errors);
     validate_env_from(container.env_from.as_deref(), &path.child("envFrom"), errors);
-    validate_mounts(container.volume_mounts.as_deref(), volumes, &path.child("volumeMounts"), errors);
+    validate_mounts(container.volume_mounts.as_deref(), around.volumes, &path.child("volumeMounts"), errors);
+    validate_devices(container, around.volumes, &path.child("volumeDevices"), errors);
     if let Some(wanted) = &container.resources {
-        resources::validate(wanted, &path.child("resources"), errors);
+        let path = path.child("resources");
+        resources::validate(wanted, &path, errors);
+        for (index, claim) in wanted.claims.iter().flatten().enumerate() {
+            if !around.claims.contains(claim.name.as_str()) {
+                errors.push(FieldError::not_found(&path.child("claims").index(index), claim.name.as_str()));
+            }
+        }
     }
+    validate_resizes(container, text(&around.spec.restart_policy), &path.child("resizePolicy"), errors);
     if let Some(context) = &container.security_context {
-        validate_security(context, &path.child("securityContext"), errors);
-    }
-}
-
-fn validate_security(context: &SecurityContext, path: &Path, errors: &mut FieldErrors) {
-    identity(context.run_as_user, &path.child("runAsUser"), errors);
-    identity(context.run_as_group, &path.child("runAsGroup"), errors);
-    if context.privileged == Some(true) && context.allow_privilege_escalation == Some(false) {
-        let why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
-        errors.push(FieldError::invalid(path, crate::kinds::rules::shown(context), why));
-    }
-}
-
-/// A user or group by number.
-pub fn identity(number: Option<i64>, path: &Path, errors: &mut FieldErrors) {
-    if let Some(number) = number.filter(|number| !(0..=i64::from(i32::MAX)).contains(number)) {
-        errors.push(FieldError::invalid(path, number, "must be between 0 and 2147483647, inclusive"));
+        let host_users = around.spec.host_users != Some(false);
+        security::validate_container(context, host_users, &path.child("securityContext"), errors);
     }
 }
 
@@ -155,7 +222,7 @@ fn env_name(name: &str) -> Result<(), String> {
     Err("a valid environment variable name must consist only of printable ASCII characters other than '='".to_owned())
 }
 
-fn validate_env(env: Option<&[EnvVar]>, path: &Path, errors: &mut FieldErrors) {
+pub fn validate_env(env: Option<&[EnvVar]>, path: &Path, errors: &mut FieldErrors) {
     for (index, variable) in env.into_iter().flatten().enumerate() {
         let path = path.index(index);
         if variable.name.is_empty() {
@@ -207,10 +274,8 @@ fn validate_env_source(source: &EnvVarSource, path: &Path, errors: &mut FieldErr
     if let Some(field) = &source.field_ref {
         validate_field(&field.field_path, &path.child("fieldRef").child("fieldPath"), errors);
     }
-    if let Some(field) = &source.resource_field_ref
-        && field.resource.is_empty()
-    {
-        errors.push(FieldError::required(&path.child("resourceFieldRef").child("resource"), ""));
+    if let Some(field) = &source.resource_field_ref {
+        validate_amount(&field.resource, &path.child("resourceFieldRef").child("resource"), errors);
     }
 }
 
@@ -243,6 +308,22 @@ fn validate_field(field: &str, path: &Path, errors: &mut FieldErrors) {
     }
 }
 
+/// The amounts that a container may be told of itself.
+pub fn validate_amount(resource: &str, path: &Path, errors: &mut FieldErrors) {
+    const AMOUNTS: &[&str] = &[
+        "limits.cpu",
+        "limits.ephemeral-storage",
+        "limits.memory",
+        "requests.cpu",
+        "requests.ephemeral-storage",
+        "requests.memory",
+    ];
+    let is_huge_pages = ["limits.hugepages-", "requests.hugepages-"].iter().any(|prefix| resource.starts_with(prefix));
+    if !is_huge_pages {
+        required_and_supported(errors, path, resource, AMOUNTS);
+    }
+}
+
 fn validate_env_from(sources: Option<&[EnvFromSource]>, path: &Path, errors: &mut FieldErrors) {
     for (index, source) in sources.into_iter().flatten().enumerate() {
         let path = path.index(index);
@@ -268,7 +349,12 @@ fn validate_env_from(sources: Option<&[EnvFromSource]>, path: &Path, errors: &mu
     }
 }
 
-fn validate_mounts(mounts: Option<&[VolumeMount]>, volumes: &BTreeSet<&str>, path: &Path, errors: &mut FieldErrors) {
+pub fn validate_mounts(
+    mounts: Option<&[VolumeMount]>,
+    volumes: &BTreeSet<&str>,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
     let mut places = BTreeSet::new();
     for (index, mount) in mounts.into_iter().flatten().enumerate() {
         let path = path.index(index);

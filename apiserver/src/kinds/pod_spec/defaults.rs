@@ -1,9 +1,11 @@
 //! Defaults of a pod's spec, as upstream's `pkg/apis/core/v1/defaults.go` fills them.
 
+use api::quantity;
 use k8s_openapi::api::core::v1::{
     Container, ContainerPort, EmptyDirVolumeSource, EnvVar, HTTPGetAction, Lifecycle, PodSpec, PodTemplateSpec, Probe,
     ResourceRequirements, Volume, VolumeProjection,
 };
+use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 
 use crate::kinds::pod_spec::volumes;
 use crate::kinds::rules::{canonical_amount, canonical_amounts, default_text};
@@ -12,9 +14,7 @@ pub const SCHEDULER: &str = "default-scheduler";
 
 /// Fills the spec of a template. A pod itself has more filled, by `fill_pod`.
 pub fn fill_template(template: &mut PodTemplateSpec) {
-    if let Some(spec) = &mut template.spec {
-        fill_spec(spec);
-    }
+    fill_spec(template.spec.get_or_insert_default());
 }
 
 pub fn fill_spec(spec: &mut PodSpec) {
@@ -29,13 +29,30 @@ pub fn fill_spec(spec: &mut PodSpec) {
         fill_resources(resources);
     }
     for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
-        fill_container(container);
+        fill_container(Parts {
+            image: container.image.as_deref(),
+            image_pull_policy: &mut container.image_pull_policy,
+            termination_message_path: &mut container.termination_message_path,
+            termination_message_policy: &mut container.termination_message_policy,
+            resources: &mut container.resources,
+            ports: &mut container.ports,
+            env: &mut container.env,
+            probes: [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe],
+            lifecycle: &mut container.lifecycle,
+        });
     }
     for container in spec.ephemeral_containers.iter_mut().flatten() {
-        default_text(&mut container.image_pull_policy, pull_policy(container.image.as_deref().unwrap_or_default()));
-        default_text(&mut container.termination_message_path, "/dev/termination-log");
-        default_text(&mut container.termination_message_policy, "File");
-        fill_env(&mut container.env);
+        fill_container(Parts {
+            image: container.image.as_deref(),
+            image_pull_policy: &mut container.image_pull_policy,
+            termination_message_path: &mut container.termination_message_path,
+            termination_message_policy: &mut container.termination_message_policy,
+            resources: &mut container.resources,
+            ports: &mut container.ports,
+            env: &mut container.env,
+            probes: [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe],
+            lifecycle: &mut container.lifecycle,
+        });
     }
     for volume in spec.volumes.iter_mut().flatten() {
         fill_volume(volume);
@@ -55,6 +72,7 @@ pub fn alias_service_account(spec: &mut PodSpec) {
 /// What is filled in a pod only, since it would freeze in a template.
 pub fn fill_pod(spec: &mut PodSpec) {
     spec.enable_service_links.get_or_insert(true);
+    fill_pod_requests(spec);
     let host_network = spec.host_network == Some(true);
     for container in spec.init_containers.iter_mut().flatten().chain(&mut spec.containers) {
         if let Some(ResourceRequirements { limits: Some(limits), requests, .. }) = &mut container.resources
@@ -75,22 +93,46 @@ pub fn fill_pod(spec: &mut PodSpec) {
     }
 }
 
-fn fill_container(container: &mut Container) {
-    default_text(&mut container.image_pull_policy, pull_policy(container.image.as_deref().unwrap_or_default()));
-    default_text(&mut container.termination_message_path, "/dev/termination-log");
-    default_text(&mut container.termination_message_policy, "File");
-    fill_resources(container.resources.get_or_insert_default());
-    for port in container.ports.iter_mut().flatten() {
-        fill_port(port);
+/// What a pod as a whole asks for: what its containers ask for together, else as much as it is limited to.
+fn fill_pod_requests(spec: &mut PodSpec) {
+    let Some(ResourceRequirements { limits: Some(limits), requests, .. }) = &mut spec.resources else { return };
+    let asked = |name: &str| {
+        let of = |container: &Container| {
+            let amount = container.resources.as_ref()?.requests.as_ref()?.get(name)?;
+            quantity::Quantity::parse(&amount.0).ok()
+        };
+        spec.containers.iter().filter_map(of).reduce(|sum, amount| sum + amount)
+    };
+    for (name, limit) in limits {
+        let requests = requests.get_or_insert_default();
+        requests
+            .entry(name.clone())
+            .or_insert_with(|| asked(name).map_or_else(|| limit.clone(), |sum| Quantity(sum.to_string())));
     }
-    fill_env(&mut container.env);
-    for probe in [&mut container.liveness_probe, &mut container.readiness_probe, &mut container.startup_probe]
-        .into_iter()
-        .flatten()
-    {
-        fill_probe(probe);
-    }
-    if let Some(lifecycle) = &mut container.lifecycle {
+}
+
+/// What both sorts of containers have, and what has defaults.
+struct Parts<'a> {
+    image: Option<&'a str>,
+    image_pull_policy: &'a mut Option<String>,
+    termination_message_path: &'a mut Option<String>,
+    termination_message_policy: &'a mut Option<String>,
+    resources: &'a mut Option<ResourceRequirements>,
+    ports: &'a mut Option<Vec<ContainerPort>>,
+    env: &'a mut Option<Vec<EnvVar>>,
+    probes: [&'a mut Option<Probe>; 3],
+    lifecycle: &'a mut Option<Lifecycle>,
+}
+
+fn fill_container(parts: Parts<'_>) {
+    default_text(parts.image_pull_policy, pull_policy(parts.image.unwrap_or_default()));
+    default_text(parts.termination_message_path, "/dev/termination-log");
+    default_text(parts.termination_message_policy, "File");
+    fill_resources(parts.resources.get_or_insert_default());
+    parts.ports.iter_mut().flatten().for_each(fill_port);
+    fill_env(parts.env);
+    parts.probes.into_iter().flatten().for_each(fill_probe);
+    if let Some(lifecycle) = parts.lifecycle {
         fill_lifecycle(lifecycle);
     }
 }

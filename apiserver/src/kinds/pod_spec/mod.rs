@@ -2,10 +2,15 @@
 
 pub mod containers;
 pub mod defaults;
+mod ephemeral;
 pub mod probes;
 pub mod quality;
+mod resolution;
 pub mod resources;
 pub mod rules;
+mod security;
+mod spread;
+pub mod status;
 pub mod summary;
 pub mod update;
 pub mod volumes;

@@ -1,54 +1,46 @@
 //! Rules of a pod's spec, of a template's, and of a template's labels.
 
+use std::collections::BTreeSet;
+
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use api::selector;
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelectorTerm, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Toleration,
+    Affinity, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PodSpec, PodTemplateSpec, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use crate::kinds::pod_spec::{containers, resources, volumes};
+use crate::kinds::pod_spec::{containers, resolution, resources, security, spread, volumes};
 use crate::kinds::rules::{
-    annotations, ip_address, labels, required_and_supported, selector as validate_selector, shown, supported, text,
+    annotations, labels, required_and_supported, selector as validate_selector, shown, supported, text,
 };
 
-const DNS_POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];
 
 pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
     volumes::validate(spec.volumes.as_deref().unwrap_or_default(), &path.child("volumes"), errors);
     containers::validate(spec, path, errors);
     required_and_supported(errors, &path.child("restartPolicy"), text(&spec.restart_policy), RESTART_POLICIES);
-    let dns_path = path.child("dnsPolicy");
-    required_and_supported(errors, &dns_path, text(&spec.dns_policy), DNS_POLICIES);
-    let name_servers = spec.dns_config.as_ref().and_then(|dns| dns.nameservers.as_deref()).unwrap_or_default();
-    if text(&spec.dns_policy) == "None" && name_servers.is_empty() {
-        let why = "must provide at least one DNS nameserver when `dnsPolicy` is None";
-        errors.push(FieldError::required(&path.child("dnsConfig").child("nameservers"), why));
-    }
+    resolution::validate(spec, path, errors);
     labels(errors, &path.child("nodeSelector"), spec.node_selector.as_ref().unwrap_or(&Default::default()));
     validate_names(spec, path, errors);
     if let Some(seconds) = spec.active_deadline_seconds.filter(|seconds| !(1..=i64::from(i32::MAX)).contains(seconds)) {
         let why = "must be between 1 and 2147483647, inclusive";
         errors.push(FieldError::invalid(&path.child("activeDeadlineSeconds"), seconds, why));
     }
-    if let Some(context) = &spec.security_context {
-        validate_security(context, &path.child("securityContext"), errors);
-    }
+    security::validate_pod(spec, path, errors);
     if let Some(affinity) = &spec.affinity {
         validate_affinity(affinity, &path.child("affinity"), errors);
     }
     for (index, toleration) in spec.tolerations.iter().flatten().enumerate() {
         validate_toleration(toleration, &path.child("tolerations").index(index), errors);
     }
-    for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
-        let path = path.child("hostAliases").index(index);
-        ip_address(errors, &path.child("ip"), &alias.ip);
-        for (index, name) in alias.hostnames.iter().flatten().enumerate() {
-            errors.check(&path.child("hostnames").index(index), name, names::dns_subdomain);
-        }
+    let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
+    spread::validate(constraints, &path.child("topologySpreadConstraints"), errors);
+    if let Some(os) = &spec.os {
+        required_and_supported(errors, &path.child("os").child("name"), &os.name, &["linux", "windows"]);
     }
+    validate_claims(spec, &path.child("resourceClaims"), errors);
     if let Some(wanted) = &spec.resources {
         resources::validate(wanted, &path.child("resources"), errors);
     }
@@ -79,17 +71,41 @@ fn validate_names(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
         let path = path.child("readinessGates").index(index).child("conditionType");
         errors.check(&path, &gate.condition_type, names::qualified_name);
     }
+    let mut gates = BTreeSet::new();
     for (index, gate) in spec.scheduling_gates.iter().flatten().enumerate() {
-        errors.check(&path.child("schedulingGates").index(index).child("name"), &gate.name, names::qualified_name);
+        let path = path.child("schedulingGates").index(index);
+        errors.check(&path, &gate.name, names::qualified_name);
+        if !gates.insert(&gate.name) {
+            errors.push(FieldError::duplicate(&path, gate.name.as_str()));
+        }
     }
 }
 
-fn validate_security(context: &PodSecurityContext, path: &Path, errors: &mut FieldErrors) {
-    containers::identity(context.run_as_user, &path.child("runAsUser"), errors);
-    containers::identity(context.run_as_group, &path.child("runAsGroup"), errors);
-    containers::identity(context.fs_group, &path.child("fsGroup"), errors);
-    for (index, group) in context.supplemental_groups.iter().flatten().enumerate() {
-        containers::identity(Some(*group), &path.child("supplementalGroups").index(index), errors);
+/// Devices that the pod claims, by names that its containers use.
+fn validate_claims(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    let mut seen = BTreeSet::new();
+    for (index, claim) in spec.resource_claims.iter().flatten().enumerate() {
+        let path = path.index(index);
+        if claim.name.is_empty() {
+            errors.push(FieldError::required(&path.child("name"), ""));
+        } else if !seen.insert(claim.name.as_str()) {
+            errors.push(FieldError::duplicate(&path.child("name"), claim.name.as_str()));
+        } else {
+            errors.check(&path.child("name"), &claim.name, names::dns_label);
+        }
+        let (name, template) = (&claim.resource_claim_name, &claim.resource_claim_template_name);
+        if name.is_some() && template.is_some() {
+            let why = "at most one of `resourceClaimName` or `resourceClaimTemplateName` may be specified";
+            errors.push(FieldError::invalid(&path, shown(claim), why));
+        } else if name.is_none() && template.is_none() {
+            let why = "must specify one of: `resourceClaimName`, `resourceClaimTemplateName`";
+            errors.push(FieldError::invalid(&path, shown(claim), why));
+        }
+        for (field, value) in [("resourceClaimName", name), ("resourceClaimTemplateName", template)] {
+            if let Some(value) = value {
+                errors.check(&path.child(field), value, names::dns_subdomain);
+            }
+        }
     }
 }
 
@@ -125,13 +141,7 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors)
     if let Some(node) = &affinity.node_affinity {
         let path = path.child("nodeAffinity");
         if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
-            let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
-            if required.node_selector_terms.is_empty() {
-                errors.push(FieldError::required(&path, "must have at least one node selector term"));
-            }
-            for (index, term) in required.node_selector_terms.iter().enumerate() {
-                validate_node_term(term, &path.index(index), errors);
-            }
+            validate_node_selector(required, &path.child("requiredDuringSchedulingIgnoredDuringExecution"), errors);
         }
         let preferred = node.preferred_during_scheduling_ignored_during_execution.iter().flatten();
         for (index, preference) in preferred.enumerate() {
@@ -162,6 +172,16 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors)
     }
 }
 
+pub fn validate_node_selector(selector: &NodeSelector, path: &Path, errors: &mut FieldErrors) {
+    let path = path.child("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        errors.push(FieldError::required(&path, "must have at least one node selector term"));
+    }
+    for (index, term) in selector.node_selector_terms.iter().enumerate() {
+        validate_node_term(term, &path.index(index), errors);
+    }
+}
+
 fn validate_weight(weight: i32, path: &Path, errors: &mut FieldErrors) {
     if !(1..=100).contains(&weight) {
         errors.push(FieldError::invalid(&path.child("weight"), weight, "must be in the range 1-100"));
@@ -169,6 +189,7 @@ fn validate_weight(weight: i32, path: &Path, errors: &mut FieldErrors) {
 }
 
 fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldErrors) {
+    validate_match_fields(term, path, errors);
     for (index, expression) in term.match_expressions.iter().flatten().enumerate() {
         let path = path.child("matchExpressions").index(index);
         let count = expression.values.as_ref().map_or(0, Vec::len);
@@ -195,6 +216,32 @@ fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldEr
     }
 }
 
+/// A node's own name is the only field that can be asked for.
+fn validate_match_fields(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldErrors) {
+    for (index, field) in term.match_fields.iter().flatten().enumerate() {
+        let path = path.child("matchFields").index(index);
+        let values = field.values.as_deref().unwrap_or_default();
+        match field.operator.as_str() {
+            "In" | "NotIn" if values.len() != 1 => {
+                let why = "must be only one value when `operator` is 'In' or 'NotIn' for node field selector";
+                errors.push(FieldError::required(&path.child("values"), why));
+            }
+            "In" | "NotIn" => {}
+            other => {
+                errors.push(FieldError::invalid(&path.child("operator"), other, "not a valid selector operator"));
+            }
+        }
+        if field.key == "metadata.name" {
+            for (index, value) in values.iter().enumerate() {
+                errors.check(&path.child("values").index(index), value, names::dns_subdomain);
+            }
+        } else {
+            let why = "not a valid field selector key";
+            errors.push(FieldError::invalid(&path.child("key"), field.key.as_str(), why));
+        }
+    }
+}
+
 fn validate_pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut FieldErrors) {
     if term.topology_key.is_empty() {
         errors.push(FieldError::required(&path.child("topologyKey"), "can not be empty"));
@@ -206,7 +253,8 @@ fn validate_pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut FieldErro
     }
 }
 
-/// Rules of a controller's template, which `selector` must match. `owner` is the controller's kind.
+/// Rules of a controller's template, which `selector` must match, and whose pods run for ever. `owner` is the
+/// controller's kind.
 pub fn validate_template(
     template: &PodTemplateSpec,
     selector: &LabelSelector,
@@ -214,25 +262,15 @@ pub fn validate_template(
     path: &Path,
     errors: &mut FieldErrors,
 ) {
-    let none = Default::default();
-    let metadata = template.metadata.as_ref();
-    let template_labels = metadata.and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
-    let labels_path = path.child("metadata").child("labels");
-    if let Ok(selector) = selector::LabelSelector::from_object(selector)
-        && !selector.is_everything()
-        && !selector.matches(template_labels)
-    {
-        let why = "`selector` does not match template `labels`";
-        errors.push(FieldError::invalid(&labels_path, shown(template_labels), why));
-    }
-    labels(errors, &path.child("labels"), template_labels);
-    if let Some(found) = metadata.and_then(|metadata| metadata.annotations.as_ref()) {
-        annotations(errors, &path.child("annotations"), found);
-    }
+    validate_selected(template, selector, path, errors);
+    validate_endless(template, owner, path, errors);
+}
+
+/// Rules of a template whose pods run for ever.
+pub fn validate_endless(template: &PodTemplateSpec, owner: &str, path: &Path, errors: &mut FieldErrors) {
+    validate_any_template(template, path, errors);
     let path = path.child("spec");
-    let none = PodSpec::default();
-    let spec = template.spec.as_ref().unwrap_or(&none);
-    validate(spec, &path, errors);
+    let Some(spec) = &template.spec else { return };
     if text(&spec.restart_policy) != "Always" {
         supported(errors, &path.child("restartPolicy"), text(&spec.restart_policy), &["Always"]);
     }
@@ -240,6 +278,33 @@ pub fn validate_template(
         let why = format!("activeDeadlineSeconds in {owner} is not Supported");
         errors.push(FieldError::forbidden(&path.child("activeDeadlineSeconds"), why));
     }
+}
+
+/// The pods that are made must be those that are selected. A selector that says nothing selects none of them.
+pub fn validate_selected(template: &PodTemplateSpec, selector: &LabelSelector, path: &Path, errors: &mut FieldErrors) {
+    let none = Default::default();
+    let labels = template.metadata.as_ref().and_then(|metadata| metadata.labels.as_ref()).unwrap_or(&none);
+    if let Ok(selector) = selector::LabelSelector::from_object(selector)
+        && (selector.is_everything() || !selector.matches(labels))
+    {
+        let why = "`selector` does not match template `labels`";
+        errors.push(FieldError::invalid(&path.child("metadata").child("labels"), shown(labels), why));
+    }
+}
+
+/// Rules of a template that nothing need be known of.
+pub fn validate_any_template(template: &PodTemplateSpec, path: &Path, errors: &mut FieldErrors) {
+    let metadata = template.metadata.as_ref();
+    if let Some(found) = metadata.and_then(|metadata| metadata.labels.as_ref()) {
+        labels(errors, &path.child("labels"), found);
+    }
+    if let Some(found) = metadata.and_then(|metadata| metadata.annotations.as_ref()) {
+        annotations(errors, &path.child("annotations"), found);
+    }
+    let path = path.child("spec");
+    let none = PodSpec::default();
+    let spec = template.spec.as_ref().unwrap_or(&none);
+    validate(spec, &path, errors);
     if spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()) {
         let why = "ephemeral containers not allowed in pod template";
         errors.push(FieldError::forbidden(&path.child("ephemeralContainers"), why));

@@ -1,44 +1,43 @@
 //! What may be changed of a pod that exists: very little.
 
 use api::field::{FieldError, FieldErrors, Path};
-use k8s_openapi::api::core::v1::{Container, PodSpec, Toleration};
+use k8s_openapi::api::core::v1::{Affinity, Container, NodeAffinity, NodeSelectorRequirement, PodSpec, Toleration};
 use serde_json::Value;
+
+use crate::kinds::difference;
+use crate::kinds::rules::shown;
 
 const WHY: &str = "pod updates may not change fields other than `spec.containers[*].image`,`spec.initContainers[*].image`,\
     `spec.activeDeadlineSeconds`,`spec.tolerations` (only additions to existing tolerations),\
     `spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was previously negative)";
 
 pub fn validate(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut FieldErrors) {
-    let none = Vec::new();
-    let lists = [
-        ("containers", &new.containers, &old.containers),
-        (
-            "initContainers",
-            new.init_containers.as_ref().unwrap_or(&none),
-            old.init_containers.as_ref().unwrap_or(&none),
-        ),
-    ];
-    for (field, new, old) in lists {
-        if new.len() != old.len() {
-            let why = format!(
-                "pod updates may not add or remove {}",
-                if field == "containers" { "containers" } else { "init containers" }
-            );
+    let (new_init, old_init) = (new.init_containers.as_deref(), old.init_containers.as_deref());
+    for (field, new, old) in [
+        ("containers", new.containers.len(), old.containers.len()),
+        ("initContainers", new_init.map_or(0, <[_]>::len), old_init.map_or(0, <[_]>::len)),
+    ] {
+        if new != old {
+            let why = "pod updates may not add or remove containers";
             errors.push(FieldError::forbidden(&path.child(field), why));
             return;
         }
     }
     validate_deadline(new, old, &path.child("activeDeadlineSeconds"), errors);
-    validate_gates(new, old, &path.child("schedulingGates"), errors);
     validate_tolerations(
         new.tolerations.as_deref().unwrap_or_default(),
         old.tolerations.as_deref().unwrap_or_default(),
         &path.child("tolerations"),
         errors,
     );
-    let munged = with_fixed_fields(new, old);
+    validate_gates(new, old, &path.child("schedulingGates"), errors);
+    let mut munged = with_fixed_fields(new, old);
+    // A pod that waits behind a gate may still be told more narrowly where to go.
+    if old.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty()) {
+        narrow_nodes(&mut munged, old, path, errors);
+    }
     if munged != *old {
-        let changed = differences(&munged, old).join("\n");
+        let changed = difference::between(old, &munged);
         errors.push(FieldError::forbidden(path, format!("{WHY}\n{changed}")));
     }
 }
@@ -63,11 +62,6 @@ fn with_fixed_fields(new: &PodSpec, old: &PodSpec) -> PodSpec {
     if was_negative && new.termination_grace_period_seconds == Some(1) {
         munged.termination_grace_period_seconds = old.termination_grace_period_seconds;
     }
-    // A pod that waits behind a gate may still be sent elsewhere.
-    if old.scheduling_gates.as_ref().is_some_and(|gates| !gates.is_empty()) {
-        munged.node_selector = old.node_selector.clone();
-        munged.affinity = old.affinity.clone();
-    }
     munged
 }
 
@@ -75,6 +69,9 @@ fn validate_deadline(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut Fie
     match (new.active_deadline_seconds, old.active_deadline_seconds) {
         (Some(new), Some(old)) if new > old => {
             errors.push(FieldError::invalid(path, new, "must be less than or equal to previous value"));
+        }
+        (Some(new), None) if !(0..=i64::from(i32::MAX)).contains(&new) => {
+            errors.push(FieldError::invalid(path, new, "must be between 0 and 2147483647, inclusive"));
         }
         (None, Some(_)) => {
             errors.push(FieldError::invalid(path, Value::Null, "must not update from a positive integer to nil value"));
@@ -102,17 +99,56 @@ fn validate_tolerations(new: &[Toleration], old: &[Toleration], path: &Path, err
     }
 }
 
-/// The places where two specs differ, as far as a reader needs them.
-fn differences(new: &PodSpec, old: &PodSpec) -> Vec<String> {
-    let (new, old) = (crate::kinds::rules::shown(new), crate::kinds::rules::shown(old));
-    let (Value::Object(new), Value::Object(old)) = (new, old) else { return Vec::new() };
-    let mut names: Vec<&String> = new.keys().chain(old.keys()).collect();
-    names.sort_unstable();
-    names.dedup();
-    let differs = |name: &&String| new.get(*name) != old.get(*name);
-    let line = |name: &String| {
-        let text = |value: Option<&Value>| value.map_or_else(|| "(unset)".to_owned(), Value::to_string);
-        format!("  {name}: {} → {}", text(old.get(name)), text(new.get(name)))
+/// Lets node selector and node affinity grow, and puts them back.
+fn narrow_nodes(munged: &mut PodSpec, old: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    if munged.node_selector != old.node_selector {
+        let is_kept = |(key, value): (&String, &String)| {
+            munged.node_selector.as_ref().is_some_and(|new| new.get(key) == Some(value))
+        };
+        if !old.node_selector.iter().flatten().all(is_kept) {
+            let why = "only additions to spec.nodeSelector are allowed (no mutations or deletions)";
+            errors.push(FieldError::invalid(&path.child("nodeSelector"), shown(&munged.node_selector), why));
+        }
+        munged.node_selector = old.node_selector.clone();
+    }
+    let of = |spec: &PodSpec| spec.affinity.as_ref().and_then(|affinity| affinity.node_affinity.clone());
+    let (new_nodes, old_nodes) = (of(munged), of(old));
+    if new_nodes == old_nodes {
+        return;
+    }
+    validate_narrower(new_nodes.as_ref(), old_nodes.as_ref(), &path.child("affinity").child("nodeAffinity"), errors);
+    let mut affinity = munged.affinity.take().unwrap_or_default();
+    affinity.node_affinity = old_nodes;
+    munged.affinity = (old.affinity.is_some() || affinity != Affinity::default()).then_some(affinity);
+}
+
+fn validate_narrower(new: Option<&NodeAffinity>, old: Option<&NodeAffinity>, path: &Path, errors: &mut FieldErrors) {
+    let terms = |affinity: Option<&NodeAffinity>| {
+        let required = affinity.and_then(|nodes| nodes.required_during_scheduling_ignored_during_execution.as_ref());
+        required.map(|required| required.node_selector_terms.clone()).unwrap_or_default()
     };
-    names.into_iter().filter(differs).map(line).collect()
+    let (new, old) = (terms(new), terms(old));
+    let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
+    if old.is_empty() {
+        return;
+    }
+    if new.len() != old.len() {
+        let why = "no additions/deletions to non-empty NodeSelectorTerms list are allowed";
+        errors.push(FieldError::invalid(&path, shown(&new), why));
+        return;
+    }
+    for (index, (new, old)) in new.iter().zip(&old).enumerate() {
+        let grows = |new: &Option<Vec<NodeSelectorRequirement>>, old: &Option<Vec<NodeSelectorRequirement>>| {
+            new.as_deref().unwrap_or_default().starts_with(old.as_deref().unwrap_or_default())
+        };
+        let was_empty = old.match_expressions.is_none() && old.match_fields.is_none();
+        let only_grows = grows(&new.match_expressions, &old.match_expressions)
+            && grows(&new.match_fields, &old.match_fields)
+            // An empty term matches nothing: more in it would match more.
+            && (!was_empty || new == old);
+        if !only_grows {
+            let why = "only additions are allowed (no mutations or deletions)";
+            errors.push(FieldError::invalid(&path.index(index), shown(new), why));
+        }
+    }
 }

@@ -4,9 +4,11 @@ use std::collections::BTreeSet;
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::core::v1::{KeyToPath, Volume, VolumeProjection};
+use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, Volume, VolumeProjection};
 
-use crate::kinds::rules::{config_key, inner_path, supported, text};
+use crate::kinds::pod_spec::containers;
+use crate::kinds::rules::{config_key, inner_path, readable, required_and_supported, supported, text};
+use crate::kinds::{claim_spec, volume_sources};
 
 /// How many sources a volume names. One is right.
 pub fn source_count(volume: &Volume) -> usize {
@@ -96,6 +98,34 @@ fn validate_source(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
             ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
         supported(errors, &path.child("type"), text(&source.type_), &types);
     }
+    if let Some(limit) = volume.empty_dir.as_ref().and_then(|source| source.size_limit.as_ref()) {
+        let path = path.child("emptyDir").child("sizeLimit");
+        if readable(errors, &path, limit).is_some_and(|limit| limit.is_negative()) {
+            errors.push(FieldError::forbidden(&path, "SizeLimit field must be a valid resource quantity"));
+        }
+    }
+    if let Some(source) = &volume.csi {
+        let path = path.child("csi").child("driver");
+        if source.driver.is_empty() {
+            errors.push(FieldError::required(&path, ""));
+        } else {
+            errors.check(&path, &source.driver.to_lowercase(), names::dns_subdomain);
+        }
+    }
+    if let Some(source) = &volume.nfs {
+        volume_sources::validate_nfs(source, &path.child("nfs"), errors);
+    }
+    if let Some(source) = &volume.image {
+        let path = path.child("image").child("pullPolicy");
+        supported(errors, &path, text(&source.pull_policy), &["Always", "IfNotPresent", "Never"]);
+    }
+    if let Some(source) = &volume.ephemeral {
+        let path = path.child("ephemeral").child("volumeClaimTemplate");
+        match &source.volume_claim_template {
+            Some(template) => claim_spec::validate(&template.spec, &path.child("spec"), errors),
+            None => errors.push(FieldError::required(&path, "")),
+        }
+    }
     if let Some(source) = &volume.persistent_volume_claim
         && source.claim_name.is_empty()
     {
@@ -111,12 +141,46 @@ fn validate_source(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
     if let Some(source) = &volume.downward_api {
         let path = path.child("downwardAPI");
         validate_mode(source.default_mode, &path.child("defaultMode"), errors);
-        for (index, item) in source.items.iter().flatten().enumerate() {
-            let path = path.child("items").index(index).child("path");
-            if item.path.is_empty() {
-                errors.push(FieldError::required(&path, ""));
+        validate_files(source.items.as_deref(), &path.child("items"), errors);
+    }
+}
+
+/// Files that tell of the pod itself.
+fn validate_files(files: Option<&[DownwardAPIVolumeFile]>, path: &Path, errors: &mut FieldErrors) {
+    const FIELDS: &[&str] =
+        &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
+    for (index, file) in files.into_iter().flatten().enumerate() {
+        let path = path.index(index);
+        if file.path.is_empty() {
+            errors.push(FieldError::required(&path.child("path"), ""));
+        }
+        inner_path(errors, &path.child("path"), &file.path);
+        validate_mode(file.mode, &path.child("mode"), errors);
+        match (&file.field_ref, &file.resource_field_ref) {
+            (Some(field), None) => {
+                let path = path.child("fieldRef").child("fieldPath");
+                let is_of_map = ["metadata.labels['", "metadata.annotations['"]
+                    .iter()
+                    .any(|start| field.field_path.starts_with(start) && field.field_path.ends_with("']"));
+                if !is_of_map {
+                    required_and_supported(errors, &path, &field.field_path, FIELDS);
+                }
             }
-            inner_path(errors, &path, &item.path);
+            (None, Some(amount)) => {
+                let path = path.child("resourceFieldRef");
+                if text(&amount.container_name).is_empty() {
+                    errors.push(FieldError::required(&path.child("containerName"), ""));
+                } else {
+                    containers::validate_amount(&amount.resource, &path.child("resource"), errors);
+                }
+            }
+            (Some(_), Some(_)) => {
+                let why = "fieldRef and resourceFieldRef can not be specified simultaneously";
+                errors.push(FieldError::invalid(&path, "resource", why));
+            }
+            (None, None) => {
+                errors.push(FieldError::required(&path, "one of fieldRef and resourceFieldRef is required"));
+            }
         }
     }
 }
@@ -139,15 +203,29 @@ fn validate_projection(projection: &VolumeProjection, path: &Path, errors: &mut 
     if let Some(source) = &projection.secret {
         validate_items(source.items.as_deref(), &path.child("secret").child("items"), errors);
     }
+    if let Some(source) = &projection.downward_api {
+        validate_files(source.items.as_deref(), &path.child("downwardAPI").child("items"), errors);
+    }
     if let Some(token) = &projection.service_account_token {
         let path = path.child("serviceAccountToken");
         if token.path.is_empty() {
             errors.push(FieldError::required(&path.child("path"), ""));
         }
         inner_path(errors, &path.child("path"), &token.path);
-        if let Some(seconds) = token.expiration_seconds.filter(|seconds| *seconds < 600) {
-            let why = "may not specify a duration less than 10 minutes";
-            errors.push(FieldError::invalid(&path.child("expirationSeconds"), seconds, why));
+        let seconds_path = path.child("expirationSeconds");
+        match token.expiration_seconds {
+            Some(seconds @ ..600) => {
+                errors.push(FieldError::invalid(
+                    &seconds_path,
+                    seconds,
+                    "may not specify a duration less than 10 minutes",
+                ));
+            }
+            Some(seconds) if seconds > 1 << 32 => {
+                let why = "may not specify a duration larger than 2^32 seconds";
+                errors.push(FieldError::invalid(&seconds_path, seconds, why));
+            }
+            _ => {}
         }
     }
 }

@@ -43,3 +43,27 @@ pub fn is_external(spec: &ServiceSpec) -> bool {
         _ => false,
     }
 }
+
+/// What is accepted, and yet has no effect.
+pub fn warnings_of(spec: &ServiceSpec) -> Vec<String> {
+    let kind = text(&spec.type_);
+    let has_external_ips = spec.external_ips.as_ref().is_some_and(|list| !list.is_empty());
+    let mut sentences = Vec::new();
+    let mut warn = |is_so: bool, sentence: &str| {
+        if is_so {
+            sentences.push(sentence.to_owned());
+        }
+    };
+    let is_external_name = kind == EXTERNAL_NAME;
+    warn(is_external_name && has_external_ips, "spec.externalIPs is ignored when spec.type is \"ExternalName\"");
+    let has_name = !text(&spec.external_name).is_empty();
+    warn(!is_external_name && has_name, "spec.externalName is ignored when spec.type is not \"ExternalName\"");
+    if is_headless(spec) {
+        let has_balancer = !text(&spec.load_balancer_ip).is_empty();
+        warn(has_balancer, "spec.loadBalancerIP is ignored for headless services");
+        warn(has_external_ips, "spec.externalIPs is ignored for headless services");
+        let is_sticky = !matches!(text(&spec.session_affinity), "" | "None");
+        warn(is_sticky, "spec.SessionAffinity is ignored for headless services");
+    }
+    sentences
+}

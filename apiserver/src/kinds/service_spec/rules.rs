@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use api::cidr::Cidr;
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec};
+use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec, ServiceStatus};
 use serde_json::json;
 
 use crate::kinds::rules::{
@@ -34,6 +34,33 @@ pub fn validate(spec: &ServiceSpec, errors: &mut FieldErrors) {
     validate_families(spec, &path, errors);
     validate_traffic(spec, &path, errors);
     validate_load_balancer(spec, &path, errors);
+}
+
+/// What a load balancer has given the Service.
+pub fn validate_status(spec: &ServiceSpec, status: &ServiceStatus, errors: &mut FieldErrors) {
+    let path = Path::new("status").child("loadBalancer").child("ingress");
+    let ingress = status.load_balancer.as_ref().and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
+    if !ingress.is_empty() && text(&spec.type_) != LOAD_BALANCER {
+        errors.push(FieldError::forbidden(&path, "may only be used when `spec.type` is LoadBalancer"));
+    }
+    for (index, ingress) in ingress.iter().enumerate() {
+        let path = path.index(index);
+        let (address, mode) = (text(&ingress.ip), text(&ingress.ip_mode));
+        if !address.is_empty() {
+            ip_address(errors, &path.child("ip"), address);
+            required_and_supported(errors, &path.child("ipMode"), mode, &["Proxy", "VIP"]);
+        } else if !mode.is_empty() {
+            let why = "may not be specified when `ip` is not set";
+            errors.push(FieldError::forbidden(&path.child("ipMode"), why));
+        }
+        let name = text(&ingress.hostname);
+        if !name.is_empty() && name.parse::<IpAddr>().is_ok() {
+            let why = "must be a DNS name, not an IP address";
+            errors.push(FieldError::invalid(&path.child("hostname"), name, why));
+        } else if !name.is_empty() {
+            errors.check(&path.child("hostname"), name, names::dns_subdomain);
+        }
+    }
 }
 
 fn validate_type(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {

@@ -1,0 +1,347 @@
+//! Tests of what pods, their changes and their statuses may be.
+
+use serde_json::{Value, json};
+
+use crate::kinds::rules_tests::{assert_refused, draft, merged, refusals, status_refusals, update_refusals};
+
+/// A pod that is right, with a change to its spec.
+fn pod(change: Value) -> Value {
+    let spec = json!({"containers": [{"name": "web", "image": "web:1"}]});
+    json!({"metadata": {"name": "x"}, "spec": merged(spec, &change)})
+}
+
+/// A change of the pod's one container.
+fn container(change: Value) -> Value {
+    json!({"containers": [merged(json!({"name": "web", "image": "web:1"}), &change)]})
+}
+
+#[test]
+fn security_contexts_are_checked() {
+    let of_pod = |context: Value| json!({"securityContext": context});
+    let of_container = |context: Value| container(json!({"securityContext": context}));
+    assert_refused(
+        "Pod",
+        pod,
+        &[
+            (
+                of_pod(json!({"runAsUser": -1, "fsGroupChangePolicy": "Never"})),
+                &[
+                    "spec.securityContext.runAsUser: Invalid value: -1: must be between 0 and 2147483647, inclusive",
+                    "spec.securityContext.fsGroupChangePolicy: Unsupported value: \"Never\": supported values: \"Always\", \
+                 \"OnRootMismatch\"",
+                ],
+            ),
+            (
+                of_pod(json!({"seccompProfile": {"type": "Localhost"}})),
+                &[
+                    "spec.securityContext.seccompProfile.localhostProfile: Required value: must be set when seccomp type is \
+               Localhost",
+                ],
+            ),
+            (
+                of_pod(
+                    json!({"sysctls": [{"name": "a..b", "value": "1"}, {"name": "c.d", "value": "1"}, {"name": "c.d", "value": "2"}]}),
+                ),
+                &[
+                    "spec.securityContext.sysctls[0].name: Invalid value: \"a..b\": must have at most 253 characters and match \
+                 regex ^([a-z0-9]([-_a-z0-9]*[a-z0-9])?[\\./])*[a-z0-9]([-_a-z0-9]*[a-z0-9])?$",
+                    "spec.securityContext.sysctls[2].name: Duplicate value: \"c.d\"",
+                ],
+            ),
+            (
+                of_container(json!({"privileged": true, "allowPrivilegeEscalation": false})),
+                &[
+                    "spec.containers[0].securityContext: Invalid value: {\"allowPrivilegeEscalation\":false,\"privileged\":true}: \
+               cannot set `allowPrivilegeEscalation` to false and `privileged` to true",
+                ],
+            ),
+            (
+                of_container(json!({"procMount": "Unmasked"})),
+                &[
+                    "spec.containers[0].securityContext.procMount: Invalid value: \"Unmasked\": `hostUsers` must be false to use \
+               `Unmasked`",
+                ],
+            ),
+            (
+                json!({"shareProcessNamespace": true, "hostPID": true, "hostUsers": false}),
+                &[
+                    "spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled",
+                    "spec.hostPID: Forbidden: when `hostUsers` is false",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn names_are_resolved_within_bounds() {
+    let dns = |config: Value| json!({"dnsConfig": config});
+    assert_refused(
+        "Pod",
+        pod,
+        &[
+            (
+                dns(json!({"nameservers": ["1.1.1.1"], "searches": ["a.b", "_c.d."], "options": [{"name": "ndots"}]})),
+                &[],
+            ),
+            (
+                json!({"dnsPolicy": "None"}),
+                &["spec.dnsConfig: Required value: must provide `dnsConfig` when `dnsPolicy` is None"],
+            ),
+            (
+                dns(json!({"nameservers": ["1.1.1.1", "1.1.1.2", "1.1.1.3", "x"], "options": [{}]})),
+                &[
+                    "spec.dnsConfig.nameservers: Invalid value: [\"1.1.1.1\",\"1.1.1.2\",\"1.1.1.3\",\"x\"]: must not have more \
+                 than 3 nameservers",
+                    "spec.dnsConfig.nameservers[3]: Invalid value: \"x\": must be a valid IP address, (e.g. 10.9.8.7 or \
+                 2001:db8::ffff)",
+                    "spec.dnsConfig.options[0]: Required value: must not be empty",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn pods_are_spread_by_rules_that_can_be_kept() {
+    let spread = |change: Value| {
+        let constraint = json!({"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"});
+        json!({"topologySpreadConstraints": [merged(constraint, &change)]})
+    };
+    let path = "spec.topologySpreadConstraints[0]";
+    assert_refused(
+        "Pod",
+        pod,
+        &[
+            (spread(json!({"minDomains": 2, "nodeAffinityPolicy": "Honor"})), &[]),
+            (
+                spread(json!({"maxSkew": 0, "topologyKey": ""})),
+                &[
+                    &format!("{path}.maxSkew: Invalid value: 0: must be greater than zero"),
+                    &format!("{path}.topologyKey: Required value: can not be empty"),
+                ],
+            ),
+            (
+                spread(json!({"whenUnsatisfiable": "ScheduleAnyway", "minDomains": 2})),
+                &[&format!(
+                    "{path}.minDomains: Invalid value: 2: can only use minDomains if whenUnsatisfiable=DoNotSchedule, not \
+                 ScheduleAnyway"
+                )],
+            ),
+            (
+                spread(json!({"matchLabelKeys": ["a"], "labelSelector": {"matchLabels": {"a": "b"}}})),
+                &[&format!(
+                    "{path}.matchLabelKeys[0]: Invalid value: \"a\": exists in both matchLabelKeys and labelSelector"
+                )],
+            ),
+        ],
+    );
+    let same = json!({"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"});
+    assert_eq!(
+        refusals("Pod", pod(json!({"topologySpreadConstraints": [same, same]}))),
+        [
+            "spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: Duplicate value: \"{zone, DoNotSchedule}\""
+        ]
+    );
+}
+
+#[test]
+fn containers_that_end_are_not_probed_and_devices_are_told_apart() {
+    let init = |change: Value| json!({"initContainers": [merged(json!({"name": "i", "image": "i:1"}), &change)]});
+    let probe = json!({"readinessProbe": {"exec": {"command": ["true"]}}});
+    let sidecar = merged(probe.clone(), &json!({"restartPolicy": "Always"}));
+    let device = json!({"volumeDevices": [{"name": "v", "devicePath": "/d"}, {"name": "w", "devicePath": "/d"}]});
+    assert_refused(
+        "Pod",
+        pod,
+        &[
+            (init(sidecar), &[]),
+            (
+                init(probe),
+                &["spec.initContainers[0].readinessProbe: Forbidden: may not be set for init containers without \
+               restartPolicy=Always"],
+            ),
+            (
+                merged(container(device), &json!({"volumes": [{"name": "v"}]})),
+                &[
+                    "spec.containers[0].volumeDevices[1].name: Not found: \"w\"",
+                    "spec.containers[0].volumeDevices[1].devicePath: Invalid value: \"/d\": must be unique",
+                ],
+            ),
+            (
+                container(json!({"resources": {"claims": [{"name": "gpu"}], "requests": {"example.com/gpu": "1"}}})),
+                &[
+                    "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources",
+                    "spec.containers[0].resources.claims[0]: Not found: \"gpu\"",
+                ],
+            ),
+            (
+                merged(
+                    container(json!({"resizePolicy": [{"resourceName": "cpu", "restartPolicy": "RestartContainer"}]})),
+                    &json!({"restartPolicy": "Never"}),
+                ),
+                &[
+                    "spec.containers[0].resizePolicy[0].restartPolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' \
+               when `restartPolicy` is 'Never'",
+                ],
+            ),
+            (
+                json!({"ephemeralContainers": [{"name": "debug", "image": "d", "ports": [{"containerPort": 1}],
+                "targetContainerName": "db"}]}),
+                &[
+                    "spec.ephemeralContainers[0].targetContainerName: Not found: \"db\"",
+                    "spec.ephemeralContainers[0].ports: Forbidden: cannot be set for an Ephemeral Container",
+                    "spec.ephemeralContainers: Forbidden: cannot be set on create",
+                ],
+            ),
+            (
+                json!({"schedulingGates": [{"name": "a"}, {"name": "a"}], "nodeName": "n"}),
+                &[
+                    "spec.schedulingGates[1]: Duplicate value: \"a\"",
+                    "spec.nodeName: Forbidden: cannot be set until all schedulingGates have been cleared",
+                ],
+            ),
+            (
+                json!({"volumes": [{"name": "d", "downwardAPI": {"items": [{"path": "p"}]}}]}),
+                &[
+                    "spec.volumes[0].downwardAPI.items[0]: Required value: one of fieldRef and resourceFieldRef is required",
+                ],
+            ),
+        ],
+    );
+}
+
+#[test]
+fn of_a_pod_that_exists_little_may_change() {
+    let changed = |change: Value| update_refusals("Pod", pod(json!({})), pod(change));
+    assert_eq!(changed(container(json!({"image": "web:2"}))), [""; 0]);
+    assert_eq!(changed(json!({"activeDeadlineSeconds": 5, "tolerations": [{"operator": "Exists"}]})), [""; 0]);
+    assert_eq!(
+        changed(json!({"nodeName": "n1"})),
+        ["spec: Forbidden: pod updates may not change fields other than \
+          `spec.containers[*].image`,`spec.initContainers[*].image`,`spec.activeDeadlineSeconds`,`spec.tolerations` (only \
+          additions to existing tolerations),`spec.terminationGracePeriodSeconds` (allow it to be set to 1 if it was \
+          previously negative)\n@@ -11,6 +11,7 @@\n  ],\n  \"dnsPolicy\": \"ClusterFirst\",\n  \"enableServiceLinks\": \
+          true,\n+ \"nodeName\": \"n1\",\n  \"restartPolicy\": \"Always\",\n  \"schedulerName\": \
+          \"default-scheduler\",\n  \"securityContext\": {},\n"]
+    );
+    let more = json!({"containers": [{"name": "web", "image": "web:1"}, {"name": "b", "image": "b"}]});
+    assert_eq!(changed(more), ["spec.containers: Forbidden: pod updates may not add or remove containers"]);
+    let deadline = |seconds: i64| pod(json!({"activeDeadlineSeconds": seconds}));
+    assert_eq!(
+        update_refusals("Pod", deadline(5), deadline(6)),
+        ["spec.activeDeadlineSeconds: Invalid value: 6: must be less than or equal to previous value"]
+    );
+    let ending = |seconds: i64| pod(json!({"terminationGracePeriodSeconds": seconds}));
+    assert_eq!(update_refusals("Pod", ending(-1), ending(1)), [""; 0]);
+    let mirror = merged(
+        pod(json!({"nodeName": "n"})),
+        &json!({"metadata": {"annotations": {"kubernetes.io/config.mirror": "h"}}}),
+    );
+    assert_eq!(
+        update_refusals("Pod", pod(json!({"nodeName": "n"})), mirror),
+        ["metadata.annotations[kubernetes.io/config.mirror]: Invalid value: \"h\": may not add mirror pod annotation"]
+    );
+}
+
+#[test]
+fn a_gated_pod_may_be_told_more_narrowly_where_to_go() {
+    let gated = |change: Value| {
+        let spec = json!({"schedulingGates": [{"name": "g"}], "nodeSelector": {"a": "b"}});
+        pod(merged(spec, &change))
+    };
+    let term = |values: Value| {
+        let terms: Vec<Value> =
+            values.as_array().unwrap().iter().map(|key| json!({"key": key, "operator": "Exists"})).collect();
+        json!({"affinity": {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution":
+            {"nodeSelectorTerms": [{"matchExpressions": terms}]}}}})
+    };
+    let changed = |old: Value, new: Value| update_refusals("Pod", gated(old), gated(new));
+    assert_eq!(changed(json!({}), json!({"nodeSelector": {"a": "b", "c": "d"}})), [""; 0]);
+    assert_eq!(changed(json!({}), json!({"schedulingGates": null})), [""; 0]);
+    assert_eq!(changed(json!({}), term(json!(["x"]))), [""; 0]);
+    assert_eq!(changed(term(json!(["x"])), term(json!(["x", "y"]))), [""; 0]);
+    assert_eq!(
+        changed(json!({}), json!({"nodeSelector": {"a": "c"}})),
+        [
+            "spec.nodeSelector: Invalid value: {\"a\":\"c\"}: only additions to spec.nodeSelector are allowed (no mutations or \
+          deletions)"
+        ]
+    );
+    let narrowed = changed(term(json!(["x"])), term(json!(["y"])));
+    assert!(narrowed[0].ends_with("only additions are allowed (no mutations or deletions)"), "{narrowed:?}");
+    assert_eq!(
+        changed(json!({}), json!({"schedulingGates": [{"name": "g"}, {"name": "h"}]})),
+        ["spec.schedulingGates[1]: Forbidden: only deletion is allowed, but found new scheduling gate 'h'"]
+    );
+}
+
+#[test]
+fn what_has_ended_for_good_does_not_run_again() {
+    let with = |policy: &str, state: Value| {
+        let status = json!({"containerStatuses": [{"name": "web", "state": state, "ready": false, "restartCount": 0,
+            "image": "", "imageID": ""}]});
+        merged(pod(json!({"restartPolicy": policy})), &json!({"status": status}))
+    };
+    let ended = |code: i32| json!({"terminated": {"exitCode": code}});
+    let again = |policy: &str, code: i32| {
+        status_refusals("Pod", with(policy, ended(code)), with(policy, json!({"running": {}})))
+    };
+    let refused = ["status.containerStatuses[0].state: Forbidden: may not be transitioned to non-terminated state"];
+    assert_eq!(again("Always", 0), [""; 0]);
+    assert_eq!(again("OnFailure", 1), [""; 0]);
+    assert_eq!(again("OnFailure", 0), refused);
+    assert_eq!(again("Never", 1), refused);
+    let addressed = |list: Value| merged(pod(json!({})), &json!({"status": {"podIPs": list}}));
+    assert_eq!(
+        status_refusals("Pod", pod(json!({})), addressed(json!([{"ip": "127.0.0.2"}, {"ip": "127.0.0.3"}]))),
+        [
+            "status.podIPs: Invalid value: [{\"ip\":\"127.0.0.2\"},{\"ip\":\"127.0.0.3\"}]: may specify no more than one IP \
+          for each IP family"
+        ]
+    );
+}
+
+#[test]
+fn unwise_pods_are_warned_of() {
+    let warnings = |object: Value| draft("Pod", object).warnings();
+    assert_eq!(warnings(pod(json!({}))), [""; 0]);
+    let odd = merged(
+        pod(merged(
+            container(
+                json!({"ports": [{"containerPort": 80}, {"containerPort": 80}], "env": [{"name": "A"}, {"name": "A"}]}),
+            ),
+            &json!({"nodeSelector": {"beta.kubernetes.io/os": "linux"}, "volumes": [{"name": "g", "gitRepo": {"repository": "r"}}]}),
+        )),
+        &json!({"metadata": {"name": "a.b"}}),
+    );
+    assert_eq!(
+        warnings(odd),
+        [
+            "spec.volumes[0].gitRepo: deprecated in v1.11, and disabled by default in v1.33+".to_owned(),
+            "spec.nodeSelector[beta.kubernetes.io/os]: deprecated since v1.14; use \"kubernetes.io/os\" instead"
+                .to_owned(),
+            "spec.containers[0].ports[1]: duplicate port definition with spec.containers[0].ports[0]".to_owned(),
+            "spec.containers[0].env[1]: hides previous definition of \"A\", which may be dropped when using apply"
+                .to_owned(),
+            format!(
+                "metadata.name: this is used in the Pod's hostname, which can result in surprising behavior; a DNS label is \
+                 recommended: [{}]",
+                api::names::dns_label("a.b").unwrap_err()
+            ),
+        ]
+    );
+}
+
+#[test]
+fn a_pod_as_a_whole_asks_for_what_its_containers_ask_for() {
+    let whole = |resources: Value| {
+        let change =
+            merged(container(json!({"resources": {"requests": {"cpu": "100m"}}})), &json!({"resources": resources}));
+        draft("Pod", pod(change)).to_value()["spec"]["resources"].clone()
+    };
+    assert_eq!(
+        whole(json!({"limits": {"cpu": "1", "memory": "1Gi"}})),
+        json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "1Gi"}})
+    );
+}

@@ -1,0 +1,219 @@
+//! Where a PersistentVolume keeps its data: defaults and rules of its spec.
+
+use api::field::{ErrorType, FieldError, FieldErrors, Path};
+use api::names;
+use k8s_openapi::api::core::v1::{
+    CSIPersistentVolumeSource, HostPathVolumeSource, LocalVolumeSource, NFSVolumeSource, PersistentVolumeSpec,
+    SecretReference,
+};
+
+use crate::kinds::claim_spec::{VOLUME_MODES, validate_access_modes};
+use crate::kinds::pod_spec::rules::validate_node_selector;
+use crate::kinds::rules::{default_text, inner_path, positive_amount, shown, supported, text};
+
+const RECLAIM_POLICIES: &[&str] = &["Delete", "Recycle", "Retain"];
+
+pub fn fill(spec: &mut PersistentVolumeSpec) {
+    if let Some(source) = &mut spec.host_path {
+        source.type_.get_or_insert_default();
+    }
+    if let Some(source) = &mut spec.iscsi {
+        default_text(&mut source.iscsi_interface, "default");
+    }
+    if let Some(source) = &mut spec.rbd {
+        default_text(&mut source.pool, "rbd");
+        default_text(&mut source.user, "admin");
+        default_text(&mut source.keyring, "/etc/ceph/keyring");
+    }
+    if let Some(source) = &mut spec.azure_disk {
+        default_text(&mut source.caching_mode, "ReadWrite");
+        default_text(&mut source.kind, "Shared");
+        default_text(&mut source.fs_type, "ext4");
+        source.read_only.get_or_insert(false);
+    }
+    if let Some(source) = &mut spec.scale_io {
+        default_text(&mut source.storage_mode, "ThinProvisioned");
+        default_text(&mut source.fs_type, "xfs");
+    }
+}
+
+pub fn validate(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    if spec.access_modes.as_ref().is_none_or(Vec::is_empty) {
+        errors.push(FieldError::required(&path.child("accessModes"), ""));
+    }
+    validate_access_modes(spec.access_modes.as_deref().unwrap_or_default(), &path.child("accessModes"), errors);
+    validate_capacity(spec, &path.child("capacity"), errors);
+    let policy = text(&spec.persistent_volume_reclaim_policy);
+    if !policy.is_empty() {
+        supported(errors, &path.child("persistentVolumeReclaimPolicy"), policy, RECLAIM_POLICIES);
+    }
+    if let Some(affinity) = &spec.node_affinity {
+        let path = path.child("nodeAffinity").child("required");
+        match &affinity.required {
+            Some(required) => validate_node_selector(required, &path, errors),
+            None => errors.push(FieldError::required(&path, "must specify required node constraints")),
+        }
+    }
+    validate_source(spec, path, errors);
+    let class = text(&spec.storage_class_name);
+    if !class.is_empty() {
+        errors.check(&path.child("storageClassName"), class, names::dns_subdomain);
+    }
+    if let Some(mode) = &spec.volume_mode {
+        supported(errors, &path.child("volumeMode"), mode, VOLUME_MODES);
+    }
+    if let Some(class) = &spec.volume_attributes_class_name {
+        let class_path = path.child("volumeAttributesClassName");
+        if class.is_empty() {
+            errors.push(FieldError::required(&class_path, "an empty string is disallowed"));
+        } else {
+            errors.check(&class_path, class, names::dns_subdomain);
+        }
+        if spec.csi.is_none() {
+            let why = "has to be specified when using volumeAttributesClassName";
+            errors.push(FieldError::required(&path.child("csi"), why));
+        }
+    }
+}
+
+/// How much it holds, and nothing else.
+fn validate_capacity(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    let none = Default::default();
+    let capacity = spec.capacity.as_ref().unwrap_or(&none);
+    if capacity.is_empty() {
+        errors.push(FieldError::required(path, ""));
+    }
+    if !capacity.contains_key("storage") || capacity.len() > 1 {
+        let body = format!("Unsupported value: {}: supported values: \"storage\"", shown(capacity));
+        errors.push(FieldError { kind: ErrorType::NotSupported, field: path.to_string(), body });
+    }
+    for (name, amount) in capacity {
+        positive_amount(errors, &path.key(name), amount);
+    }
+}
+
+/// Exactly one source, and that one as it must be.
+fn validate_source(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    let sources = [
+        ("hostPath", spec.host_path.is_some()),
+        ("gcePersistentDisk", spec.gce_persistent_disk.is_some()),
+        ("awsElasticBlockStore", spec.aws_elastic_block_store.is_some()),
+        ("glusterfs", spec.glusterfs.is_some()),
+        ("flocker", spec.flocker.is_some()),
+        ("nfs", spec.nfs.is_some()),
+        ("rbd", spec.rbd.is_some()),
+        ("quobyte", spec.quobyte.is_some()),
+        ("cephFS", spec.cephfs.is_some()),
+        ("iscsi", spec.iscsi.is_some()),
+        ("cinder", spec.cinder.is_some()),
+        ("fc", spec.fc.is_some()),
+        ("flexVolume", spec.flex_volume.is_some()),
+        ("azureFile", spec.azure_file.is_some()),
+        ("vsphereVolume", spec.vsphere_volume.is_some()),
+        ("photonPersistentDisk", spec.photon_persistent_disk.is_some()),
+        ("portworxVolume", spec.portworx_volume.is_some()),
+        ("azureDisk", spec.azure_disk.is_some()),
+        ("scaleIO", spec.scale_io.is_some()),
+        ("local", spec.local.is_some()),
+        ("storageos", spec.storageos.is_some()),
+        ("csi", spec.csi.is_some()),
+    ];
+    let given: Vec<&str> = sources.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect();
+    let [_, more @ ..] = &given[..] else {
+        errors.push(FieldError::required(path, "must specify a volume type"));
+        return;
+    };
+    for name in more {
+        errors.push(FieldError::forbidden(&path.child(name), "may not specify more than 1 volume type"));
+    }
+    if more.is_empty() {
+        validate_one_source(spec, path, errors);
+    }
+}
+
+fn validate_one_source(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    if let Some(source) = &spec.host_path {
+        validate_host_path(source, &path.child("hostPath"), errors);
+        let is_root = source.path.split('/').all(|part| part.is_empty() || part == ".");
+        if is_root && text(&spec.persistent_volume_reclaim_policy) == "Recycle" {
+            let why = "may not be 'recycle' for a hostPath mount of '/'";
+            errors.push(FieldError::forbidden(&path.child("persistentVolumeReclaimPolicy"), why));
+        }
+    }
+    if let Some(source) = &spec.nfs {
+        validate_nfs(source, &path.child("nfs"), errors);
+    }
+    if let Some(source) = &spec.local {
+        validate_local(source, spec.node_affinity.is_some(), &path.child("local"), errors);
+    }
+    if let Some(source) = &spec.csi {
+        validate_csi(source, &path.child("csi"), errors);
+    }
+    if let Some(source) = &spec.iscsi {
+        let path = path.child("iscsi");
+        for (field, value) in [("targetPortal", &source.target_portal), ("iqn", &source.iqn)] {
+            if value.is_empty() {
+                errors.push(FieldError::required(&path.child(field), ""));
+            }
+        }
+    }
+}
+
+fn validate_host_path(source: &HostPathVolumeSource, path: &Path, errors: &mut FieldErrors) {
+    if source.path.is_empty() {
+        errors.push(FieldError::required(&path.child("path"), ""));
+    } else if source.path.split('/').any(|part| part == "..") {
+        errors.push(FieldError::invalid(&path.child("path"), source.path.as_str(), "must not contain '..'"));
+    }
+    let types = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
+    supported(errors, &path.child("type"), text(&source.type_), &types);
+}
+
+pub fn validate_nfs(source: &NFSVolumeSource, path: &Path, errors: &mut FieldErrors) {
+    if source.server.is_empty() {
+        errors.push(FieldError::required(&path.child("server"), ""));
+    }
+    let path = path.child("path");
+    if source.path.is_empty() {
+        errors.push(FieldError::required(&path, ""));
+    } else if !source.path.starts_with('/') {
+        errors.push(FieldError::invalid(&path, source.path.as_str(), "must be an absolute path"));
+    }
+}
+
+fn validate_local(source: &LocalVolumeSource, has_affinity: bool, path: &Path, errors: &mut FieldErrors) {
+    if source.path.is_empty() {
+        errors.push(FieldError::required(&path.child("path"), ""));
+    } else {
+        inner_path(errors, &path.child("path"), source.path.trim_start_matches('/'));
+    }
+    if !has_affinity {
+        let path = Path::new("metadata").child("annotations");
+        errors.push(FieldError::required(&path, "Local volume requires node affinity"));
+    }
+}
+
+fn validate_csi(source: &CSIPersistentVolumeSource, path: &Path, errors: &mut FieldErrors) {
+    if source.driver.is_empty() {
+        errors.push(FieldError::required(&path.child("driver"), ""));
+    } else {
+        errors.check(&path.child("driver"), &source.driver.to_lowercase(), names::dns_subdomain);
+    }
+    if source.volume_handle.is_empty() {
+        errors.push(FieldError::required(&path.child("volumeHandle"), ""));
+    }
+    for (field, secret) in [
+        ("controllerPublishSecretRef", &source.controller_publish_secret_ref),
+        ("controllerExpandSecretRef", &source.controller_expand_secret_ref),
+        ("nodePublishSecretRef", &source.node_publish_secret_ref),
+        ("nodeExpandSecretRef", &source.node_expand_secret_ref),
+        ("nodeStageSecretRef", &source.node_stage_secret_ref),
+    ] {
+        let Some(SecretReference { name, namespace }) = secret else { continue };
+        for (part, value) in [("name", name), ("namespace", namespace)] {
+            if text(value).is_empty() {
+                errors.push(FieldError::required(&path.child(field).child(part), ""));
+            }
+        }
+    }
+}
