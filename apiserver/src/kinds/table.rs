@@ -28,6 +28,13 @@ pub const fn age_column<K: Metadata<Ty = ObjectMeta>>() -> Column<K> {
     })
 }
 
+/// When the object was made: for kinds to which upstream gives no columns of their own.
+pub const fn created_at_column<K: Metadata<Ty = ObjectMeta>>() -> Column<K> {
+    Column::new("Created At", "date", "When the object was created.", |object, _| {
+        object.metadata().creation_timestamp.as_ref().map(|time| time.0.to_string()).unwrap_or_default().into()
+    })
+}
+
 pub fn since(then: Option<&Time>, now: Timestamp) -> String {
     then.map_or_else(|| UNKNOWN.to_owned(), |then| human_duration(now.as_second() - then.0.as_second()))
 }
@@ -57,6 +64,11 @@ pub fn human_duration(seconds: i64) -> String {
 /// `text`, or `<none>` for an empty one.
 pub fn or_none(text: &str) -> &str {
     if text.is_empty() { NONE } else { text }
+}
+
+/// `text`, or `<unset>` where there is none.
+pub fn or_unset(text: Option<&str>) -> &str {
+    text.unwrap_or("<unset>")
 }
 
 /// `a=b,c=d`.

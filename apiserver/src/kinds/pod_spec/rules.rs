@@ -4,7 +4,7 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use api::selector;
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelectorTerm, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Toleration,
+    Affinity, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PodSecurityContext, PodSpec, PodTemplateSpec, Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
@@ -39,9 +39,7 @@ pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
     if let Some(affinity) = &spec.affinity {
         validate_affinity(affinity, &path.child("affinity"), errors);
     }
-    for (index, toleration) in spec.tolerations.iter().flatten().enumerate() {
-        validate_toleration(toleration, &path.child("tolerations").index(index), errors);
-    }
+    validate_tolerations(spec.tolerations.as_deref(), &path.child("tolerations"), errors);
     for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
         let path = path.child("hostAliases").index(index);
         ip_address(errors, &path.child("ip"), &alias.ip);
@@ -93,6 +91,12 @@ fn validate_security(context: &PodSecurityContext, path: &Path, errors: &mut Fie
     }
 }
 
+pub fn validate_tolerations(tolerations: Option<&[Toleration]>, path: &Path, errors: &mut FieldErrors) {
+    for (index, toleration) in tolerations.into_iter().flatten().enumerate() {
+        validate_toleration(toleration, &path.index(index), errors);
+    }
+}
+
 fn validate_toleration(toleration: &Toleration, path: &Path, errors: &mut FieldErrors) {
     let (key, operator) = (text(&toleration.key), text(&toleration.operator));
     if !key.is_empty() {
@@ -125,13 +129,7 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors)
     if let Some(node) = &affinity.node_affinity {
         let path = path.child("nodeAffinity");
         if let Some(required) = &node.required_during_scheduling_ignored_during_execution {
-            let path = path.child("requiredDuringSchedulingIgnoredDuringExecution").child("nodeSelectorTerms");
-            if required.node_selector_terms.is_empty() {
-                errors.push(FieldError::required(&path, "must have at least one node selector term"));
-            }
-            for (index, term) in required.node_selector_terms.iter().enumerate() {
-                validate_node_term(term, &path.index(index), errors);
-            }
+            validate_node_selector(required, &path.child("requiredDuringSchedulingIgnoredDuringExecution"), errors);
         }
         let preferred = node.preferred_during_scheduling_ignored_during_execution.iter().flatten();
         for (index, preference) in preferred.enumerate() {
@@ -159,6 +157,16 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors)
             validate_weight(weighted.weight, &path, errors);
             validate_pod_term(&weighted.pod_affinity_term, &path.child("podAffinityTerm"), errors);
         }
+    }
+}
+
+pub fn validate_node_selector(selector: &NodeSelector, path: &Path, errors: &mut FieldErrors) {
+    let path = path.child("nodeSelectorTerms");
+    if selector.node_selector_terms.is_empty() {
+        errors.push(FieldError::required(&path, "must have at least one node selector term"));
+    }
+    for (index, term) in selector.node_selector_terms.iter().enumerate() {
+        validate_node_term(term, &path.index(index), errors);
     }
 }
 
