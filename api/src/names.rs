@@ -82,6 +82,10 @@ const SUBDOMAIN_RULE: &str = "a lowercase RFC 1123 subdomain must consist of low
 const LABEL_1035_RULE: &str = "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an \
     alphabetic character, and end with an alphanumeric character (e.g. 'my-name',  or 'abc-123', regex used for \
     validation is '[a-z]([-a-z0-9]*[a-z0-9])?')";
+const WILDCARD_RULE: &str = "a wildcard DNS-1123 subdomain must start with '*.', followed by a valid DNS subdomain, which must \
+    consist of lower case alphanumeric characters, '-' or '.' and end with an alphanumeric character (e.g. \
+    '*.example.com', regex used for validation is \
+    '\\*\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')";
 const QUALIFIED_RULE: &str = "name part must consist of alphanumeric characters, '-', '_' or '.', and must start and end with \
     an alphanumeric character (e.g. 'MyName',  or 'my.name',  or '123-abc', regex used for validation is \
     '([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9]')";
@@ -123,6 +127,15 @@ pub fn dns_label(value: &str) -> Result<(), String> {
 pub fn dns_subdomain(value: &str) -> Result<(), String> {
     at_most(253, value)?;
     if value.split('.').all(is_label) { Ok(()) } else { Err(SUBDOMAIN_RULE.to_owned()) }
+}
+
+/// A subdomain behind `*.`: hosts of an Ingress.
+pub fn wildcard_subdomain(value: &str) -> Result<(), String> {
+    at_most(253, value)?;
+    match value.strip_prefix("*.") {
+        Some(rest) if rest.split('.').all(is_label) => Ok(()),
+        _ => Err(WILDCARD_RULE.to_owned()),
+    }
 }
 
 /// An RFC 1035 label of at most 63 characters: the names of Services.
@@ -200,6 +213,8 @@ mod tests {
         assert!(dns_subdomain("my.pod").is_ok());
         assert!(dns_subdomain("my..pod").is_err());
         assert!(dns_subdomain("").is_err());
+        assert!(wildcard_subdomain("*.pod").is_ok());
+        assert!(wildcard_subdomain("*").is_err() && wildcard_subdomain("a.*.pod").is_err());
         assert!(dns_label(&"a".repeat(64)).unwrap_err().contains("63"));
     }
 

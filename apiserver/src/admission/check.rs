@@ -49,6 +49,8 @@ impl Request<'_> {
 pub trait Cluster: Send + Sync {
     /// The newest state of an object, as JSON.
     fn object(&self, resource: GroupResource, namespace: &str, name: &str) -> Option<Bytes>;
+    /// The newest states of all objects of a cluster-scoped kind, as JSON.
+    fn objects(&self, resource: GroupResource) -> Vec<Bytes>;
     /// Whether the namespace is there, and whether it is being deleted.
     fn namespace(&self, name: &str) -> NamespaceState;
 }

@@ -2,6 +2,7 @@
 
 pub mod check;
 
+mod certificate_requester;
 mod default_toleration_seconds;
 mod namespace_lifecycle;
 mod node_restriction;
@@ -17,6 +18,7 @@ use crate::kinds::erased::Draft;
 /// All checks, in upstream's order.
 pub const CHECKS: &[&dyn Check] = &[
     &namespace_lifecycle::NamespaceLifecycle,
+    &certificate_requester::CertificateRequester,
     &node_restriction::NodeRestriction,
     &service_account::ServiceAccount,
     &taint_nodes::TaintNodes,

@@ -4,6 +4,7 @@ use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use tokio_util::sync::CancellationToken;
 
+use crate::http::authentication::TokenAuthenticators;
 use crate::http::authorization::Authorizers;
 use crate::http::discovery::Discovery;
 use crate::http::filters::in_flight::InFlight;
@@ -20,6 +21,7 @@ pub struct App {
     /// Ends every watch when the server stops.
     pub stop: CancellationToken,
     pub authorizers: Authorizers,
+    pub token_authenticators: TokenAuthenticators,
     pub in_flight: InFlight,
     pub measures: Measures,
     pub metrics: Metrics,

@@ -43,6 +43,21 @@ impl Verb {
         }
     }
 
+    /// The verb of this name; `Other` for those that no request has.
+    pub fn named(name: &str) -> Self {
+        let all = [
+            Self::Get,
+            Self::List,
+            Self::Watch,
+            Self::Create,
+            Self::Update,
+            Self::Patch,
+            Self::Delete,
+            Self::DeleteCollection,
+        ];
+        all.into_iter().find(|verb| verb.name() == name).unwrap_or(Self::Other)
+    }
+
     /// As metrics spell it.
     pub fn metric_name(self) -> &'static str {
         match self {

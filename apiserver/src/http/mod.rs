@@ -1,6 +1,7 @@
 //! HTTP in and out: routes, filters, content types, streams. Knows no storage.
 
 pub mod app;
+pub mod authentication;
 pub mod authorization;
 pub mod content;
 pub mod discovery;

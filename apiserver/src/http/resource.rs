@@ -108,7 +108,7 @@ impl<'a> Place<'a> {
     }
 
     fn accepted(&self) -> Result<Accepted, Failure> {
-        let is_object = self.subresource.is_none_or(|subresource| subresource.of.is_none());
+        let is_object = !self.kind.is_answered() && self.subresource.is_none_or(|subresource| subresource.of.is_none());
         let offer = if is_object { Offer::Objects } else { Offer::Plain };
         accept::negotiate(&self.parts.headers, self.query.get("pretty"), offer)
     }
@@ -183,6 +183,11 @@ impl<'a> Place<'a> {
         let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
         if self.subresource.is_some() {
             let answer = self.app.registry.create_at(&context, self.kind, self.target(), json).await?;
+            return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
+        }
+        if self.kind.is_answered() {
+            let (judge, tokens) = (&self.app.authorizers, &self.app.token_authenticators);
+            let answer = self.app.registry.answer(&context, self.kind, self.namespace, &json, judge, tokens).await?;
             return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
         }
         let object = self.app.registry.create(&context, self.kind, self.namespace, json).await?;

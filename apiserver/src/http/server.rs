@@ -10,6 +10,7 @@ use tokio::net::TcpListener;
 
 use crate::context::User;
 use crate::http::app::App;
+use crate::http::authentication::TokenAuthenticators;
 use crate::http::authorization::Authorizers;
 use crate::http::discovery::Discovery;
 use crate::http::filters::in_flight::InFlight;
@@ -41,6 +42,7 @@ impl Server {
         health.add("shutdown", Only::Readiness, move || !stopping.is_cancelled());
         let app = Arc::new(App {
             authorizers: Authorizers::new(&registry),
+            token_authenticators: TokenAuthenticators::default(),
             in_flight: InFlight::new(&measures),
             discovery: Discovery::new(KINDS),
             openapi: OpenApi::new(KINDS),

@@ -78,7 +78,7 @@ impl Kind for CronJob {
         validate_spec(&self.spec, &Path::new("spec"), errors);
     }
 
-    fn validate_new(&self, errors: &mut FieldErrors) {
+    fn validate_create(&self, errors: &mut FieldErrors) {
         let spec = &self.spec;
         if spec.schedule.contains("TZ") {
             let path = Path::new("spec").child("schedule");

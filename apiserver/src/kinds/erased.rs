@@ -3,15 +3,17 @@
 use std::any::{Any, TypeId};
 use std::marker::PhantomData;
 
+use api::failure::Failure;
 use api::field::FieldErrors;
 use api::names::GroupResource;
 use api::schema::{self, Definition};
 use bytes::Bytes;
 use jiff::Timestamp;
 use k8s_openapi::NamespaceResourceScope;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
+use crate::kinds::answer::Asked;
 use crate::kinds::canonical;
 use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
 use crate::kinds::kind::{Kind, Scaled};
@@ -23,6 +25,8 @@ pub type KindRef = &'static dyn AnyKind;
 /// What the rest of the server sees of a kind: JSON in, JSON out.
 pub trait AnyKind: Send + Sync {
     fn facts(&self) -> &'static Facts;
+    /// Whether its objects are questions: then there is nothing to read, list or change.
+    fn is_answered(&self) -> bool;
     fn field_labels(&self) -> &'static [FieldLabel];
     fn columns(&self) -> Vec<ColumnHead>;
     /// The cells of one table row, in the order of `columns`.
@@ -82,8 +86,9 @@ pub trait Draft: Send + Sync {
     fn before_create(&mut self);
     fn before_update(&mut self, old: &dyn Draft);
     fn before_subresource_update(&mut self, subresource: &str, old: &dyn Draft);
+    fn set_times(&mut self, old: Option<&dyn Draft>, now: Timestamp);
     fn validate(&self, errors: &mut FieldErrors);
-    fn validate_new(&self, errors: &mut FieldErrors);
+    fn validate_create(&self, errors: &mut FieldErrors);
     fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors);
     fn validate_subresource_update(&self, subresource: &str, old: &dyn Draft, errors: &mut FieldErrors);
     fn spec_differs(&self, old: &dyn Draft) -> bool;
@@ -93,6 +98,8 @@ pub trait Draft: Send + Sync {
     fn begin_deletion(&mut self);
     fn warnings(&self) -> Vec<String>;
     fn is_volatile_update(&self, old: &dyn Draft) -> bool;
+    /// Answers what the object asks; refused for kinds that ask nothing.
+    fn answer(&mut self, asked: &Asked<'_>) -> Result<(), Failure>;
     fn to_value(&self) -> Value;
     /// The canonical form: `{"apiVersion":…,"kind":…,"metadata":{…`, fields in the order of the struct.
     fn encode(&self) -> Bytes;
@@ -144,6 +151,10 @@ where
             return &const { Self::NAMESPACED_FACTS };
         }
         &const { Self::FACTS }
+    }
+
+    fn is_answered(&self) -> bool {
+        K::ANSWER.is_some()
     }
 
     fn field_labels(&self) -> &'static [FieldLabel] {
@@ -213,12 +224,16 @@ impl<K: Kind> Draft for Typed<K> {
         self.0.before_subresource_update(subresource, Self::of(old));
     }
 
+    fn set_times(&mut self, old: Option<&dyn Draft>, now: Timestamp) {
+        self.0.set_times(old.map(Self::of), &Time(now));
+    }
+
     fn validate(&self, errors: &mut FieldErrors) {
         self.0.validate(errors);
     }
 
-    fn validate_new(&self, errors: &mut FieldErrors) {
-        self.0.validate_new(errors);
+    fn validate_create(&self, errors: &mut FieldErrors) {
+        self.0.validate_create(errors);
     }
 
     fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors) {
@@ -255,6 +270,10 @@ impl<K: Kind> Draft for Typed<K> {
 
     fn is_volatile_update(&self, old: &dyn Draft) -> bool {
         self.0.is_volatile_update(Self::of(old))
+    }
+
+    fn answer(&mut self, asked: &Asked<'_>) -> Result<(), Failure> {
+        K::ANSWER.map_or_else(|| Err(Failure::method_not_allowed()), |answer| answer(&mut self.0, asked))
     }
 
     fn to_value(&self) -> Value {

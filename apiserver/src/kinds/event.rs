@@ -123,7 +123,7 @@ impl Kind for events::Event {
     }
 
     /// What the old API counts in, the new one does not.
-    fn validate_new(&self, errors: &mut FieldErrors) {
+    fn validate_create(&self, errors: &mut FieldErrors) {
         let source = self.deprecated_source.as_ref();
         for (path, is_set) in [
             (Path::new("firstTimestamp"), self.deprecated_first_timestamp.is_some()),

@@ -4,6 +4,9 @@ use api::names::{self, GroupResource, GroupVersionKind, NameRule};
 
 pub const ALL_VERBS: &[&str] = &["create", "delete", "deletecollection", "get", "list", "patch", "update", "watch"];
 
+/// For kinds that are questions.
+pub const CREATE_ONLY: &[&str] = &["create"];
+
 /// A kind as discovery, routes and error texts speak of it.
 #[derive(Debug, Clone, Copy)]
 pub struct Facts {

@@ -62,7 +62,7 @@ impl Kind for v2::HorizontalPodAutoscaler {
         rules::validate(&self.spec, &Path::new("spec"), errors);
     }
 
-    fn validate_new(&self, errors: &mut FieldErrors) {
+    fn validate_create(&self, errors: &mut FieldErrors) {
         rules::validate_least(&self.spec, 1, errors);
     }
 
@@ -113,8 +113,8 @@ impl Kind for v1::HorizontalPodAutoscaler {
         with_new(self, errors, |autoscaler, errors| autoscaler.validate(errors));
     }
 
-    fn validate_new(&self, errors: &mut FieldErrors) {
-        with_new(self, errors, |autoscaler, errors| autoscaler.validate_new(errors));
+    fn validate_create(&self, errors: &mut FieldErrors) {
+        with_new(self, errors, |autoscaler, errors| autoscaler.validate_create(errors));
     }
 
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {

@@ -4,11 +4,12 @@ use api::field::FieldErrors;
 use api::names::{GroupResource, NameRule};
 use jiff::Timestamp;
 use k8s_openapi::Metadata;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{LabelSelector, ObjectMeta, Time};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use crate::kinds::answer::Answer;
 use crate::kinds::facts::{ALL_VERBS, ColumnHead, FieldLabel, Flags, Subresource};
 
 /// A built-in kind: its struct from k8s-openapi, and what that does not say.
@@ -28,6 +29,8 @@ pub trait Kind:
     const COLUMNS: &'static [Column<Self>];
     /// For a kind that is another kind's objects in another shape.
     const MAPPING: Option<Mapping<Self>> = None;
+    /// For a kind that is a question: its objects are answered instead of stored.
+    const ANSWER: Option<Answer<Self>> = None;
 
     /// Fills what the client left out. Called for every object that comes in, and for patched ones.
     fn fill_defaults(&mut self) {}
@@ -45,12 +48,17 @@ pub trait Kind:
         let _ = (subresource, old);
     }
 
+    /// Times that the server notes, of a new object (`old` is none) or a changed one.
+    fn set_times(&mut self, old: Option<&Self>, now: &Time) {
+        let _ = (old, now);
+    }
+
     fn validate(&self, errors: &mut FieldErrors) {
         let _ = errors;
     }
 
-    /// Runs beside `validate` for a new object, for rules that objects from before them may break.
-    fn validate_new(&self, errors: &mut FieldErrors) {
+    /// Runs beside `validate`, for rules that only new objects are held to.
+    fn validate_create(&self, errors: &mut FieldErrors) {
         let _ = errors;
     }
 

@@ -42,14 +42,14 @@ impl Kind for PersistentVolume {
             old.or(spec(volume).storage_class_name).unwrap_or_default().into()
         }),
         Column::new("VolumeAttributesClass", "string", "Its class of attributes.", |volume, _| {
-            or_unset(spec(volume).volume_attributes_class_name.as_ref()).into()
+            or_unset(spec(volume).volume_attributes_class_name.as_deref()).into()
         }),
         Column::new("Reason", "string", "Why it is in this state, in a word.", |volume, _| {
             volume.status.as_ref().map_or("", |status| text(&status.reason)).into()
         }),
         age_column(),
         Column::wide("VolumeMode", "string", "Whether it is a file system or a bare device.", |volume, _| {
-            or_unset(spec(volume).volume_mode.as_ref()).into()
+            or_unset(spec(volume).volume_mode.as_deref()).into()
         }),
     ];
 

@@ -42,11 +42,11 @@ impl Kind for PersistentVolumeClaim {
             old.or(spec(claim).storage_class_name).unwrap_or_default().into()
         }),
         Column::new("VolumeAttributesClass", "string", "The class of attributes that it asks for.", |claim, _| {
-            or_unset(spec(claim).volume_attributes_class_name.as_ref()).into()
+            or_unset(spec(claim).volume_attributes_class_name.as_deref()).into()
         }),
         age_column(),
         Column::wide("VolumeMode", "string", "Whether it is a file system or a bare device.", |claim, _| {
-            or_unset(spec(claim).volume_mode.as_ref()).into()
+            or_unset(spec(claim).volume_mode.as_deref()).into()
         }),
     ];
 

@@ -106,7 +106,7 @@ impl Kind for Pod {
         }
     }
 
-    fn validate_new(&self, errors: &mut FieldErrors) {
+    fn validate_create(&self, errors: &mut FieldErrors) {
         let Some(spec) = &self.spec else { return };
         let path = Path::new("spec");
         if spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()) {

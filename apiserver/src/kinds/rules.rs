@@ -7,7 +7,7 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use api::quantity;
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, ObjectMeta};
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use serde_json::Value;
@@ -226,6 +226,23 @@ pub fn endpoint_address(errors: &mut FieldErrors, path: &Path, text: &str) -> Op
 pub fn immutable<T: PartialEq + Serialize>(errors: &mut FieldErrors, path: &Path, new: &T, old: &T) {
     if new != old {
         errors.push(FieldError::invalid(path, shown(new), "field is immutable"));
+    }
+}
+
+/// A write of a status may change nothing else: not the metadata either.
+pub fn keep_metadata(new: &mut ObjectMeta, old: &ObjectMeta) {
+    new.labels = old.labels.clone();
+    new.annotations = old.annotations.clone();
+    new.finalizers = old.finalizers.clone();
+    new.owner_references = old.owner_references.clone();
+}
+
+/// As `errors.check`, for a field that must be there.
+pub fn required_name(errors: &mut FieldErrors, path: &Path, name: &str, rule: names::NameRule) {
+    if name.is_empty() {
+        errors.push(FieldError::required(path, ""));
+    } else {
+        errors.check(path, name, rule);
     }
 }
 

@@ -19,7 +19,7 @@ pub fn refusals(kind: &str, object: Value) -> Vec<String> {
     draft.before_create();
     let mut errors = FieldErrors::default();
     draft.validate(&mut errors);
-    draft.validate_new(&mut errors);
+    draft.validate_create(&mut errors);
     errors.0.iter().map(ToString::to_string).collect()
 }
 

@@ -71,6 +71,11 @@ pub fn or_none(text: &str) -> &str {
     if text.is_empty() { NONE } else { text }
 }
 
+/// `text`, or `<unset>` where there is none.
+pub fn or_unset(text: Option<&str>) -> &str {
+    text.unwrap_or("<unset>")
+}
+
 /// `a=b,c=d`.
 pub fn pairs(pairs: Option<&BTreeMap<String, String>>) -> String {
     let list: Vec<String> = pairs.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
@@ -108,11 +113,6 @@ pub fn access_modes(modes: Option<&Vec<String>>) -> String {
     let has = |mode: &str| modes.is_some_and(|modes| modes.iter().any(|known| known == mode));
     let short = SHORT.into_iter().filter(|(mode, _)| has(mode)).map(|(_, short)| short);
     short.collect::<Vec<_>>().join(",")
-}
-
-/// `text`, or `<unset>` where there is none.
-pub fn or_unset(text: Option<&String>) -> &str {
-    text.map_or("<unset>", String::as_str)
 }
 
 /// The first three of a list, and how many more there are.

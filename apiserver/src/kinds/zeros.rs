@@ -11,12 +11,16 @@ use serde_json::{Map, Value};
 
 /// Fields whose `false` or `0` is the same as nothing. Most others are pointers in Go, where it is not.
 const ZEROS: &[&str] = &[
+    "clusterScope",
+    "deprecated",
+    "globalDefault",
     "healthCheckNodePort",
     "hostIPC",
     "hostNetwork",
     "hostPID",
     "hostPort",
     "initialDelaySeconds",
+    "insecureSkipTLSVerify",
     "minReadySeconds",
     "nodePort",
     "paused",
@@ -29,7 +33,8 @@ const ZEROS: &[&str] = &[
 ];
 
 /// Texts that are pointers in Go: empty is a value of its own.
-const TEXTS: &[&str] = &["apiGroup", "appProtocol", "holderIdentity", "storageClassName", "volumeAttributesClassName"];
+const TEXTS: &[&str] =
+    &["apiGroup", "appProtocol", "holderIdentity", "ingressClassName", "storageClassName", "volumeAttributesClassName"];
 
 /// The names of all fields that hold maps.
 fn map_names() -> &'static BTreeSet<&'static str> {
@@ -102,12 +107,21 @@ fn leave_out_of_object(object: &mut Map<String, Value>, definition: Definition) 
     object.retain(|name, value| {
         // What is not known is kept, to be told of.
         let Some(property) = definition.property(name) else { return true };
-        if says_nothing(name, value) && !property.is_required() {
+        if says_nothing(name, value) && !property.is_required() && !holds_anything(property.shape()) {
             return false;
         }
         leave_out_inside(value, property.shape());
         true
     });
+}
+
+/// Whether the client's own JSON stands here: the default of a schema, say. There, nothing is a value too.
+fn holds_anything(shape: Shape) -> bool {
+    match shape.view() {
+        View::Any => true,
+        View::Reference(definition) => definition.shape().view() == View::Any,
+        _ => false,
+    }
 }
 
 fn leave_out_inside(value: &mut Value, shape: Shape) {

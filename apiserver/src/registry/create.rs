@@ -50,6 +50,7 @@ impl Registry {
             }
             draft.fill_defaults();
             draft.before_create();
+            draft.set_times(None, self.clock.now_seconds());
             // What was admitted under one generated name is under another.
             if attempt == 1 {
                 self.admit_new(context, kind, namespace, &mut *draft).await?;
@@ -78,7 +79,7 @@ impl Registry {
         let mut errors = FieldErrors::default();
         metadata::validate(kind.facts(), draft.metadata(), &mut errors);
         draft.validate(&mut errors);
-        draft.validate_new(&mut errors);
+        draft.validate_create(&mut errors);
         refuse_invalid(kind, &name, errors)?;
         admission::validate(&request, Some(draft)).await?;
         for sentence in draft.warnings() {

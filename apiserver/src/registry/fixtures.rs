@@ -13,6 +13,7 @@ use crate::context::{Context, User};
 use crate::kinds::erased::KindRef;
 use crate::registry::layout::KindLayout;
 use crate::registry::options::{Deleted, ListOptions, Options, Page, PatchType};
+use crate::registry::samples;
 use crate::registry::watch::WatchStream;
 use crate::registry::{Registry, Target};
 use crate::storage::Storage;
@@ -170,7 +171,7 @@ pub fn sample(kind: KindRef, name: &str) -> Value {
         "Lease" => json!({"spec": {"holderIdentity": "n1", "leaseDurationSeconds": 40}}),
         "ConfigMap" => json!({"data": {"a": "1"}}),
         "Secret" => json!({"data": {"a": "MQ=="}}),
-        _ => json!({}),
+        _ => samples::of(facts.kind, name),
     };
     object["apiVersion"] = facts.api_version().into();
     object["kind"] = facts.kind.into();

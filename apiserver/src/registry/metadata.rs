@@ -33,7 +33,8 @@ fn drop_server_notes(metadata: &mut ObjectMeta) {
     metadata.managed_fields = None;
 }
 
-fn set_namespace(facts: &Facts, namespace: Option<&str>, metadata: &mut ObjectMeta) -> Result<(), Failure> {
+/// The namespace is the one of the request; a body may repeat it.
+pub fn set_namespace(facts: &Facts, namespace: Option<&str>, metadata: &mut ObjectMeta) -> Result<(), Failure> {
     if !facts.namespaced {
         metadata.namespace = None;
         return Ok(());

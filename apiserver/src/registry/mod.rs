@@ -1,6 +1,7 @@
 //! What a verb means, for any kind.
 
 mod allocation;
+mod answer;
 #[cfg(test)]
 mod behaviour;
 mod binding;
@@ -19,6 +20,8 @@ mod metadata;
 pub mod options;
 mod patch;
 mod read;
+#[cfg(test)]
+mod samples;
 mod scale;
 mod selection;
 mod services;

@@ -164,6 +164,7 @@ impl Registry {
             None => draft.before_update(old),
             Some(subresource) => draft.before_subresource_update(subresource, old),
         }
+        draft.set_times(Some(old), self.clock.now_seconds());
         let cluster = View(self.storage.snapshot());
         let request = request(Operation::Update, context, kind, target, Some(old), &cluster);
         admission::mutate(&request, draft).await?;

@@ -35,6 +35,10 @@ impl Cluster for View {
         self.0.find(resource, namespace, name).map(|object| object.bytes.clone())
     }
 
+    fn objects(&self, resource: GroupResource) -> Vec<Bytes> {
+        self.0.list(resource, None).map(|object| object.bytes.clone()).collect()
+    }
+
     fn namespace(&self, name: &str) -> NamespaceState {
         const NAMESPACES: GroupResource = GroupResource { group: "", resource: "namespaces" };
         match self.0.find(NAMESPACES, "", name) {

@@ -2,6 +2,7 @@
 
 use crate::context::User;
 use crate::http::exchange::Attributes;
+use crate::kinds::answer::Rules;
 
 /// What one authorizer has to say.
 #[derive(Debug, PartialEq, Eq)]
@@ -16,4 +17,7 @@ pub enum Decision {
 
 pub trait Authorizer: Send + Sync {
     fn decide(&self, user: &User, attributes: &Attributes) -> Decision;
+
+    /// What it would allow the user in a namespace; none if the user is not its business.
+    fn rules(&self, user: &User, namespace: &str) -> Option<Rules>;
 }

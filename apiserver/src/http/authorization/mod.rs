@@ -3,9 +3,11 @@
 pub mod authorizer;
 mod controller_manager;
 mod discovery;
+mod judge;
 mod masters;
 mod node;
 mod references;
+mod self_review;
 
 use std::sync::Arc;
 
@@ -25,12 +27,18 @@ impl Authorizers {
             Box::new(masters::Masters),
             Box::new(controller_manager::ControllerManager),
             Box::new(discovery::Discovery),
+            Box::new(self_review::SelfReview),
             Box::new(node::Node::new(registry.clone())),
         ])
     }
 
     /// Whether the user may do this; who may not is told what and why.
     pub fn check(&self, user: &Arc<User>, attributes: &Attributes) -> Result<(), Failure> {
+        self.decide(user, attributes).map_err(|reasons| refusal(user, attributes, &reasons))
+    }
+
+    /// Whether the user may do this; the reasons of those who would rather not.
+    fn decide(&self, user: &User, attributes: &Attributes) -> Result<(), Vec<String>> {
         let mut reasons = Vec::new();
         for authorizer in &self.0 {
             match authorizer.decide(user, attributes) {
@@ -39,7 +47,7 @@ impl Authorizers {
                 Decision::No(reason) => reasons.push(reason),
             }
         }
-        Err(refusal(user, attributes, &reasons))
+        Err(reasons)
     }
 }
 

@@ -8,6 +8,7 @@ use crate::http::authorization::authorizer::{Authorizer, Decision};
 use crate::http::authorization::references::{self, Referred};
 use crate::http::exchange::{Attributes, Verb};
 use crate::http::path::Target;
+use crate::kinds::answer::Rules;
 use crate::registry::Registry;
 
 pub struct Node {
@@ -38,6 +39,13 @@ impl Authorizer for Node {
             Ok(()) => Decision::Allow,
             Err(reason) => Decision::No(reason.to_owned()),
         }
+    }
+
+    /// What a node may do depends on which pods run on it, and on more than a rule can say.
+    fn rules(&self, user: &User, _: &str) -> Option<Rules> {
+        let gap = "node authorizer does not support user rule resolution".to_owned();
+        let is_node = user.name.starts_with(NODE_PREFIX) && user.is_in(NODES);
+        is_node.then(|| Rules { gap, ..Rules::default() })
     }
 }
 

@@ -70,3 +70,19 @@ fn the_answer_with_everything_is_the_one_of_upstream() {
         assert_eq!(find(&ours, kind.group, kind.version, kind.plural).unwrap(), expected);
     }
 }
+
+#[test]
+fn groups_and_versions_come_in_upstreams_order() {
+    let Some(folder) = folder() else {
+        println!("SKIPPED: upstream's discovery documents are not at ../shared/kubernetes/discovery");
+        return;
+    };
+    let upstream: Value = serde_json::from_str(&std::fs::read_to_string(folder.join("apis.json")).unwrap()).unwrap();
+    let named = |group: &Group| plain::group(group, false)["versions"].clone();
+    let ours: Vec<Group> = groups(KINDS).into_iter().filter(|group| !group.name.is_empty()).collect();
+    let ours: Vec<Value> = ours.iter().flat_map(|group| named(group).as_array().unwrap().clone()).collect();
+    let theirs = upstream["groups"].as_array().unwrap().iter();
+    let theirs = theirs.flat_map(|group| group["versions"].as_array().unwrap().clone());
+    let shared: Vec<Value> = theirs.filter(|version| ours.contains(version)).collect();
+    assert_eq!(ours, shared);
+}

@@ -32,9 +32,7 @@ pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
     if let Some(affinity) = &spec.affinity {
         validate_affinity(affinity, &path.child("affinity"), errors);
     }
-    for (index, toleration) in spec.tolerations.iter().flatten().enumerate() {
-        validate_toleration(toleration, &path.child("tolerations").index(index), errors);
-    }
+    validate_tolerations(spec.tolerations.as_deref(), &path.child("tolerations"), errors);
     let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
     spread::validate(constraints, &path.child("topologySpreadConstraints"), errors);
     if let Some(os) = &spec.os {
@@ -106,6 +104,12 @@ fn validate_claims(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
                 errors.check(&path.child(field), value, names::dns_subdomain);
             }
         }
+    }
+}
+
+pub fn validate_tolerations(tolerations: Option<&[Toleration]>, path: &Path, errors: &mut FieldErrors) {
+    for (index, toleration) in tolerations.into_iter().flatten().enumerate() {
+        validate_toleration(toleration, &path.index(index), errors);
     }
 }
 

@@ -1,0 +1,94 @@
+//! Rules of IP addresses and ranges that are written in one way only.
+
+use std::net::IpAddr;
+
+use api::cidr::Cidr;
+use api::field::{FieldError, FieldErrors, Path};
+
+const ADDRESS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
+const RANGE: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+
+/// An address in its canonical form: one address has one name.
+pub fn canonical_ip(value: &str) -> Result<(), String> {
+    let address: IpAddr = value.parse().map_err(|_| leading_zeros(value).unwrap_or(ADDRESS).to_owned())?;
+    if is_mapped(address) {
+        return Err("must not be an IPv4-mapped IPv6 address".to_owned());
+    }
+    if address.to_string() != value {
+        return Err(format!("must be in canonical form (\"{address}\")"));
+    }
+    Ok(())
+}
+
+/// A range, as old fields allow it: bits behind the prefix do not matter.
+pub fn range(errors: &mut FieldErrors, path: &Path, value: &str) -> Option<Cidr> {
+    let parsed = value.parse().ok();
+    if parsed.is_none() {
+        errors.push(FieldError::invalid(path, value, RANGE));
+    }
+    parsed
+}
+
+/// A range in its canonical form.
+pub fn canonical_range(errors: &mut FieldErrors, path: &Path, value: &str) -> Option<Cidr> {
+    let parsed = range(errors, path, value)?;
+    let (address, _) = value.split_once('/')?;
+    let address: IpAddr = address.parse().ok()?;
+    if is_mapped(address) {
+        errors.push(FieldError::invalid(path, value, "must not have an IPv4-mapped IPv6 address"));
+    } else if address != parsed.network() {
+        errors.push(FieldError::invalid(path, value, "must not have bits set beyond the prefix length"));
+    } else if parsed.to_string() != value {
+        errors.push(FieldError::invalid(path, value, format!("must be in canonical form (\"{parsed}\")")));
+    }
+    Some(parsed)
+}
+
+fn is_mapped(address: IpAddr) -> bool {
+    matches!(address, IpAddr::V6(address) if address.to_ipv4_mapped().is_some())
+}
+
+/// `010.0.0.1` means two things to two readers.
+fn leading_zeros(value: &str) -> Option<&'static str> {
+    let parts: Vec<&str> = value.split('.').collect();
+    let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
+    let has_zeros = parts.iter().any(|part| part.len() > 1 && part.starts_with('0'));
+    (parts.len() == 4 && parts.iter().all(|part| is_number(part)) && has_zeros).then_some("must not have leading 0s")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_has_one_name() {
+        for value in ["10.0.0.1", "2001:db8::1", "::"] {
+            assert_eq!(canonical_ip(value), Ok(()), "{value}");
+        }
+        for (value, why) in [
+            ("x", ADDRESS),
+            ("", ADDRESS),
+            ("010.0.0.1", "must not have leading 0s"),
+            ("::ffff:1.2.3.4", "must not be an IPv4-mapped IPv6 address"),
+            ("2001:DB8::1", "must be in canonical form (\"2001:db8::1\")"),
+            ("2001:db8:0::1", "must be in canonical form (\"2001:db8::1\")"),
+        ] {
+            assert_eq!(canonical_ip(value).unwrap_err(), why, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_range_has_one_name() {
+        let told = |value: &str| {
+            let mut errors = FieldErrors::default();
+            canonical_range(&mut errors, &Path::new("x"), value);
+            errors.0.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(told("10.0.0.0/8"), [""; 0]);
+        assert_eq!(told("10.0.0.1"), [format!("x: Invalid value: \"10.0.0.1\": {RANGE}")]);
+        let bits = "x: Invalid value: \"10.0.0.1/8\": must not have bits set beyond the prefix length";
+        assert_eq!(told("10.0.0.1/8"), [bits]);
+        let form = "x: Invalid value: \"2001:DB8::/64\": must be in canonical form (\"2001:db8::/64\")";
+        assert_eq!(told("2001:DB8::/64"), [form]);
+    }
+}

@@ -1,0 +1,44 @@
+//! ValidatingWebhookConfiguration: webhooks that are asked before a write.
+
+use api::field::FieldErrors;
+use k8s_openapi::api::admissionregistration::v1::ValidatingWebhookConfiguration;
+
+use crate::kinds::facts::Flags;
+use crate::kinds::kind::{Column, Kind};
+use crate::kinds::table::{age_column, name_column};
+use crate::kinds::webhook_rules::{self, Defaults};
+
+impl Kind for ValidatingWebhookConfiguration {
+    const CATEGORIES: &'static [&'static str] = &["api-extensions"];
+    const FLAGS: Flags = Flags { unconditional_update: false, counts_generations: true, ..Flags::USUAL };
+    const COLUMNS: &'static [Column<Self>] = &[
+        name_column(),
+        Column::new("Webhooks", "integer", "How many webhooks it has.", |configuration, _| {
+            configuration.webhooks.as_ref().map_or(0, Vec::len).into()
+        }),
+        age_column(),
+    ];
+
+    fn fill_defaults(&mut self) {
+        for hook in self.webhooks.iter_mut().flatten() {
+            Defaults {
+                client: &mut hook.client_config,
+                rules: &mut hook.rules,
+                failure_policy: &mut hook.failure_policy,
+                match_policy: &mut hook.match_policy,
+                timeout: &mut hook.timeout_seconds,
+                namespaces: &mut hook.namespace_selector,
+                objects: &mut hook.object_selector,
+            }
+            .fill();
+        }
+    }
+
+    fn validate(&self, errors: &mut FieldErrors) {
+        webhook_rules::validate(self.webhooks.as_deref(), errors);
+    }
+
+    fn spec_differs(&self, old: &Self) -> bool {
+        self.webhooks != old.webhooks
+    }
+}
