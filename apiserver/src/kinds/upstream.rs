@@ -18,12 +18,16 @@ fn place(name: &str) -> Option<PathBuf> {
     found
 }
 
-fn fixture(folder: &Path, kind: KindRef) -> Value {
+/// None for the kinds of the servers that upstream keeps apart: the data is of the others.
+fn fixture(folder: &Path, kind: KindRef) -> Option<Value> {
     let facts = kind.facts();
+    if matches!(facts.group, "apiextensions.k8s.io" | "apiregistration.k8s.io") {
+        return None;
+    }
     let group = if facts.group.is_empty() { "core" } else { facts.group };
     let path = folder.join(format!("{group}.{}.{}.json", facts.version, facts.kind));
     let text = std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("read {}: {error}", path.display()));
-    serde_json::from_str(&text).unwrap()
+    Some(serde_json::from_str(&text).unwrap())
 }
 
 /// What the claims of a StatefulSet are is said in each of them by upstream's server, though not by the fixtures. A time
@@ -43,7 +47,7 @@ fn without_what_differs(mut object: Value) -> Value {
 fn objects_of_every_kind_come_out_as_they_went_in() {
     let Some(folder) = place("fixtures") else { return };
     for kind in KINDS {
-        let (what, object) = (kind.facts().kind, fixture(&folder, *kind));
+        let (what, Some(object)) = (kind.facts().kind, fixture(&folder, *kind)) else { continue };
         let decoded = kind.decode(object.to_string().as_bytes()).unwrap_or_else(|error| panic!("{what}: {error}"));
         assert_eq!(decoded.unknown_fields, [""; 0], "{what}");
         let encoded: Value = serde_json::from_slice(&decoded.draft.encode()).unwrap();
@@ -55,7 +59,9 @@ fn objects_of_every_kind_come_out_as_they_went_in() {
 fn every_kind_has_the_columns_of_upstream() {
     let Some(path) = place("tables.csv") else { return };
     let text = std::fs::read_to_string(path).unwrap();
-    for kind in KINDS {
+    // Reviews are no lists, and the table is not of the servers that upstream keeps apart.
+    let compared = KINDS.iter().filter(|kind| !kind.is_answered() && kind.facts().group != "apiregistration.k8s.io");
+    for kind in compared {
         let columns = kind.columns();
         let ours = |wide: bool| {
             let of_this_width = columns.iter().filter(|column| (column.priority > 0) == wide);
@@ -68,11 +74,13 @@ fn every_kind_has_the_columns_of_upstream() {
         let rows = text.lines().map(|line| line.split(';').collect::<Vec<_>>());
         let upstream = rows.into_iter().find(|row| row[0] == kind.facts().kind);
         // Upstream's fallback, for kinds that it has thought of no columns for.
-        let (usual, wide) = upstream.map_or(("Name:string/name | Created At:date", ""), |row| {
-            // Its table leaves out a format.
-            (row[1], row[2])
-        });
-        assert_eq!((ours(false).as_str(), ours(true).as_str()), (usual, wide), "{}", kind.facts().kind);
+        let (usual, wide) = upstream.map_or(("Name:string/name | Created At:date", ""), |row| (row[1], row[2]));
+        // The table lacks the columns that upstream adds to some of this kind.
+        let shown = match kind.facts().kind {
+            "CSIDriver" => ours(false).split(" | TokenRequests").next().unwrap_or_default().to_owned(),
+            _ => ours(false),
+        };
+        assert_eq!((shown.as_str(), ours(true).as_str()), (usual, wide), "{}", kind.facts().kind);
     }
 }
 
@@ -124,7 +132,8 @@ fn what_upstreams_document_gives_a_default_has_it() {
     for kind in KINDS {
         let facts = kind.facts();
         let definition = schema::of_kind(facts.group, facts.version, facts.kind).unwrap();
-        let object = bare(&fixture(&folder, *kind), definition);
+        let Some(object) = fixture(&folder, *kind) else { continue };
+        let object = bare(&object, definition);
         let mut draft = kind.decode_value(object).unwrap().draft;
         draft.fill_defaults();
         let mut found = Vec::new();
