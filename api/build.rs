@@ -32,7 +32,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut out = DeflateEncoder::new(fs::File::create(packed)?, Compression::best());
     let mut definition = "";
     for line in table.lines() {
-        let field = line.strip_prefix(' ').map(|field| field.split(' ').next().unwrap_or_default().trim_start_matches('!'));
+        let field =
+            line.strip_prefix(' ').map(|field| field.split(' ').next().unwrap_or_default().trim_start_matches('!'));
         if field.is_none() {
             definition = line.split(' ').next().unwrap_or_default();
         }
@@ -95,7 +96,9 @@ fn read_file(source: &str, texts: &mut Texts) {
     for line in source.lines() {
         if line.starts_with('}') {
             definition = None;
-        } else if let Some(name) = line.strip_prefix("        \"io.k8s.").and_then(|rest| rest.strip_suffix("\".into()")) {
+        } else if let Some(name) =
+            line.strip_prefix("        \"io.k8s.").and_then(|rest| rest.strip_suffix("\".into()"))
+        {
             definition = Some(format!("io.k8s.{name}"));
         }
         let Some(definition) = &definition else { continue };
@@ -112,7 +115,8 @@ fn read_file(source: &str, texts: &mut Texts) {
             }
             20 => {
                 let text = indented.strip_prefix("\"description\": ");
-                let text = text.or_else(|| indented.split_once("insert(\"description\".into(), ").map(|(_, text)| text));
+                let text =
+                    text.or_else(|| indented.split_once("insert(\"description\".into(), ").map(|(_, text)| text));
                 if let Some(text) = text.and_then(literal) {
                     texts.insert((definition.clone(), field.to_owned()), text);
                 }

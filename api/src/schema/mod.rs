@@ -231,6 +231,15 @@ impl Shape {
             _ => View::Any,
         }
     }
+
+    /// The type at the end of lists and maps, if it has a name.
+    pub fn referred(self) -> Option<Definition> {
+        match self.view() {
+            View::List(element) | View::Map(element) => element.referred(),
+            View::Reference(definition) => Some(definition),
+            _ => None,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -33,6 +33,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/version", get(version))
         .route("/version/", get(version))
         .route("/metrics", get(metrics))
+        .route("/openapi/v2", get(openapi_v2))
         .route("/openapi/v3", get(openapi_index))
         .route("/openapi/v3/", get(openapi_index))
         .route("/openapi/v3/{*path}", get(openapi_document))
@@ -48,8 +49,8 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(filters)
 }
 
-const PATHS: [&str; 9] =
-    ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"];
+const PATHS: [&str; 10] =
+    ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
 
 async fn root(headers: HeaderMap, uri: Uri) -> Response {
     document(&headers, &uri, &json!({"paths": PATHS}))
@@ -82,13 +83,24 @@ async fn openapi_index(State(app): State<Arc<App>>, headers: HeaderMap) -> Respo
     app.openapi.index(&headers)
 }
 
+/// Documents take some milliseconds to write.
 async fn openapi_document(
     State(app): State<Arc<App>>,
     Path(path): Path<String>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    app.openapi.document(&path, &headers, &Query::parse(uri.query().unwrap_or("")))
+    let write = move || app.openapi.document(&path, &headers, &Query::parse(uri.query().unwrap_or("")));
+    aside(write).await
+}
+
+async fn openapi_v2(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    aside(move || app.openapi.swagger(&headers)).await
+}
+
+async fn aside(write: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let written = tokio::task::spawn_blocking(write).await;
+    written.unwrap_or_else(|_| failure(&Failure::internal("the document could not be written")))
 }
 
 /// The agent of a node opens the way back to itself. That the node may do so for itself alone is for authorization.
