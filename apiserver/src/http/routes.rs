@@ -131,5 +131,5 @@ fn discovery(app: &App, place: &ApiPath, request: &Parts) -> Result<Response, Fa
     if request.method != Method::GET {
         return Err(Failure::method_not_allowed());
     }
-    app.discovery.answer(place, &request.headers, &Query::parse(request.uri.query().unwrap_or("")))
+    app.discovery.answer(place, request)
 }

@@ -49,7 +49,7 @@ pub const KINDS: &[KindRef] = &[
     &Builtin::<core::Service>::ENTRY,
     &Builtin::<apps::Deployment>::ENTRY,
     &Builtin::<apps::ReplicaSet>::ENTRY,
+    &Builtin::<events::Event>::ENTRY,
     &Builtin::<coordination::Lease>::ENTRY,
     &Builtin::<discovery::EndpointSlice>::ENTRY,
-    &Builtin::<events::Event>::ENTRY,
 ];
