@@ -49,11 +49,15 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(filters)
 }
 
-const PATHS: [&str; 10] =
-    ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v2", "/openapi/v3", "/readyz", "/version"];
+/// Besides those of the API and of the health checks.
+const PATHS: [&str; 5] = ["/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"];
 
-async fn root(headers: HeaderMap, uri: Uri) -> Response {
-    document(&headers, &uri, &json!({"paths": PATHS}))
+async fn root(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Response {
+    let mut paths: Vec<String> = PATHS.iter().map(|path| (*path).to_owned()).collect();
+    paths.extend(app.discovery.paths());
+    paths.extend(app.health.paths());
+    paths.sort_unstable();
+    document(&headers, &uri, &json!({"paths": paths}))
 }
 
 async fn version(headers: HeaderMap, uri: Uri) -> Response {

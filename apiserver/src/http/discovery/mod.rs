@@ -12,6 +12,7 @@ mod upstream;
 use std::collections::HashMap;
 
 use api::failure::Failure;
+use api::names::api_version;
 use axum::response::Response;
 use bytes::Bytes;
 use http::header::{CACHE_CONTROL, ETAG, HOST, IF_NONE_MATCH, VARY};
@@ -70,6 +71,16 @@ impl Discovery {
             aggregated_core: Aggregated::new(&aggregated::document(&core)),
             aggregated_groups: Aggregated::new(&aggregated::document(&named)),
         }
+    }
+
+    /// All paths that are answered.
+    pub fn paths(&self) -> Vec<String> {
+        let roots = ["/api", "/apis", "/apis/"].map(str::to_owned);
+        let versions = self.each_version.keys().map(|(group, version)| {
+            let root = if group.is_empty() { "/api" } else { "/apis" };
+            format!("{root}/{}", api_version(group, version))
+        });
+        roots.into_iter().chain(self.each_group.keys().map(|group| format!("/apis/{group}"))).chain(versions).collect()
     }
 
     /// Answers `/api`, `/apis` and what lies directly below; an unknown group or version is no resource.

@@ -150,3 +150,91 @@ async fn a_client_gets_the_form_it_asks_for() {
     let response = openapi.document("apis/apps/v1", &accept, &Query::parse(""));
     assert_eq!(response.headers()[CONTENT_TYPE], OFFERED_V3[2]);
 }
+
+/// The contents of all fields of a protobuf message with this number, which hold bytes.
+fn fields(message: &[u8], wanted: u64) -> Vec<&[u8]> {
+    let mut found = Vec::new();
+    let mut rest = message;
+    let varint = |rest: &mut &[u8]| {
+        let mut value = 0;
+        for shift in (0..).step_by(7) {
+            let byte = rest[0];
+            *rest = &rest[1..];
+            value |= u64::from(byte & 0x7f) << shift;
+            if byte < 0x80 {
+                break;
+            }
+        }
+        value
+    };
+    while !rest.is_empty() {
+        let key = varint(&mut rest);
+        match key & 7 {
+            0 => _ = varint(&mut rest),
+            1 => rest = &rest[8..],
+            2 => {
+                let length = varint(&mut rest) as usize;
+                let (content, after) = rest.split_at(length);
+                if key >> 3 == wanted {
+                    found.push(content);
+                }
+                rest = after;
+            }
+            other => panic!("wire type {other}"),
+        }
+    }
+    found
+}
+
+/// The value in a map of a message, by its name.
+fn entry<'a>(message: &'a [u8], map: u64, name: &str) -> &'a [u8] {
+    let entries = fields(message, map);
+    let named = entries.into_iter().find(|entry| fields(entry, 1) == [name.as_bytes()]);
+    fields(named.unwrap_or_else(|| panic!("no {name}")), 2)[0]
+}
+
+#[tokio::test]
+async fn the_binary_form_of_v2_has_everything_where_gnostic_looks() {
+    let openapi = OpenApi::new(KINDS);
+    let document = bytes(openapi.swagger(&asking(ACCEPT, OFFERED_V2[1]))).await;
+    assert_eq!(fields(&document, 1), [b"2.0"]);
+    let item = entry(fields(&document, 8)[0], 2, "/api/v1/namespaces/{namespace}/pods");
+    let create = fields(item, 4)[0];
+    assert_eq!(fields(create, 5), [b"createCoreV1NamespacedPod"]);
+    // Parameters: first the body, which is a schema by reference.
+    let body = fields(fields(fields(create, 8)[0], 1)[0], 1)[0];
+    assert_eq!(
+        (fields(body, 2)[0], fields(fields(body, 5)[0], 1)[0]),
+        (&b"body"[..], &b"#/definitions/io.k8s.api.core.v1.Pod"[..])
+    );
+    let kind = entry(create, 13, "x-kubernetes-group-version-kind");
+    let yaml: Value = serde_json::from_slice(fields(kind, 2)[0]).unwrap();
+    assert_eq!(yaml["kind"], "Pod");
+    let pod = entry(fields(&document, 9)[0], 1, "io.k8s.api.core.v1.Pod");
+    assert_eq!(fields(fields(pod, 22)[0], 1), [b"object"]);
+    let spec = entry(fields(pod, 25)[0], 1, "spec");
+    assert_eq!(fields(spec, 1), [b"#/definitions/io.k8s.api.core.v1.PodSpec"]);
+}
+
+#[tokio::test]
+async fn the_binary_form_of_v3_has_everything_where_gnostic_looks() {
+    let openapi = OpenApi::new(KINDS);
+    let accept = asking(ACCEPT, OFFERED_V3[1]);
+    let document = bytes(openapi.document("apis/apps/v1", &accept, &Query::parse(""))).await;
+    assert_eq!(fields(&document, 1), [b"3.0.0"]);
+    let item = entry(fields(&document, 4)[0], 1, "/apis/apps/v1/namespaces/{namespace}/deployments/{name}");
+    let patch = fields(item, 10)[0];
+    assert_eq!(fields(patch, 5), [b"patchAppsV1NamespacedDeployment"]);
+    let parameters = fields(patch, 6);
+    let names: Vec<&[u8]> = parameters.iter().map(|one| fields(fields(one, 1)[0], 1)[0]).collect();
+    assert_eq!(names, [&b"dryRun"[..], b"fieldManager", b"fieldValidation", b"force"]);
+    let content = fields(fields(fields(patch, 7)[0], 1)[0], 2)[0];
+    let merge = entry(content, 1, "application/merge-patch+json");
+    let reference = fields(fields(fields(merge, 1)[0], 2)[0], 1)[0];
+    assert_eq!(reference, b"#/components/schemas/io.k8s.apimachinery.pkg.apis.meta.v1.Patch");
+    let schemas = fields(fields(&document, 5)[0], 1)[0];
+    let deployment = fields(entry(schemas, 1, "io.k8s.api.apps.v1.Deployment"), 1)[0];
+    assert_eq!(fields(deployment, 25), [b"object"]);
+    let ours = "x-kubernetes-group-version-kind";
+    assert!(String::from_utf8_lossy(fields(entry(deployment, 36, ours), 2)[0]).contains("\"Deployment\""));
+}

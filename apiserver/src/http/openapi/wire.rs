@@ -109,3 +109,43 @@ fn varint(mut value: u64, out: &mut Vec<u8>) {
     }
     out.push(value as u8);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    static TREE: Message =
+        Message { fields: &[("name", 1, Form::Text), ("fast", 4, Form::Flag)], others: None, extensions: Some(7) };
+    static FOREST: Message = Message {
+        fields: &[
+            ("trees", 2, Form::Each(&Form::Message(&TREE))),
+            ("deep", 3, Form::Within(&[1, 2], &Form::Text)),
+            ("size", 5, Form::Choice(|value| if value.is_number() { Form::Number } else { Form::Text })),
+        ],
+        others: Some((16, Form::Message(&TREE))),
+        extensions: None,
+    };
+
+    #[test]
+    fn every_form_is_written_as_its_field_says() {
+        for (value, expected) in [
+            (json!({}), &b""[..]),
+            (json!({"trees": [{"name": "elm"}, {"fast": true}]}), b"\x12\x05\x0a\x03elm\x12\x02\x20\x01"),
+            (json!({"deep": "x"}), b"\x1a\x05\x0a\x03\x12\x01x"),
+            (json!({"size": 1.5}), b"\x29\x00\x00\x00\x00\x00\x00\xf8\x3f"),
+            (json!({"size": ""}), b"\x2a\x00"),
+            (json!({"trees": [{"x-age": [1]}]}), b"\x12\x10\x3a\x0e\x0a\x05x-age\x12\x05\x12\x03[1]"),
+            (json!({"oak": {"name": "o"}}), b"\x82\x01\x0a\x0a\x03oak\x12\x03\x0a\x01o"),
+        ] {
+            assert_eq!(FOREST.write(&value), expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn long_texts_have_long_lengths() {
+        let mut out = Vec::new();
+        Form::Text.write(1, &json!("x".repeat(300)), &mut out);
+        assert_eq!((&out[..3], out.len()), (&b"\x0a\xac\x02"[..], 303));
+    }
+}
