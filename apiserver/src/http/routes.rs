@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::json;
@@ -133,7 +133,9 @@ async fn api(
 
 fn discovery(app: &App, place: &ApiPath, request: &Parts) -> Result<Response, Failure> {
     if request.method != Method::GET {
-        return Err(Failure::method_not_allowed());
+        let mut refusal = failure(&Failure::method_not_allowed());
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return Ok(refusal);
     }
     app.discovery.answer(place, request)
 }

@@ -8,10 +8,10 @@ use api::schema::descriptions::Descriptions;
 use serde_json::Value;
 use sha2::{Digest, Sha512};
 
-use crate::http::openapi::operation;
+use crate::http::openapi::operation::{self, OBJECT_TYPES};
 use crate::http::openapi::paths::{self, Place, Plain};
 use crate::http::openapi::{naming, schemas};
-use crate::kinds::erased::KindRef;
+use crate::kinds::facts::Facts;
 
 /// Takes a document piece by piece, so that it never stands in memory as a tree: first all paths, then all types.
 pub trait Writer {
@@ -27,39 +27,34 @@ pub struct Document {
 }
 
 enum Subject {
-    Plain { id: String, description: &'static str, tag: String, schema: &'static str, types: &'static [&'static str] },
-    Version { group: &'static str, version: &'static str, kinds: Vec<KindRef> },
+    Plain(Plain),
+    Version { group: &'static str, version: &'static str, kinds: Vec<&'static Facts> },
 }
 
-const PLAIN_TYPES: &[&str] = &["application/json", "application/yaml", "application/vnd.kubernetes.protobuf"];
-
 /// All documents: those of discovery, that of the version, and one for each group and version.
-pub fn list(kinds: &[KindRef]) -> Vec<Document> {
+pub fn list(kinds: &[&'static Facts]) -> Vec<Document> {
     let plain = |path: &str, id: &str, description, tag: &str, schema| Document {
         path: path.to_owned(),
-        subject: Subject::Plain { id: id.to_owned(), description, tag: tag.to_owned(), schema, types: PLAIN_TYPES },
+        subject: Subject::Plain(Plain {
+            path: format!("/{path}/"),
+            id: id.to_owned(),
+            description,
+            tag: tag.to_owned(),
+            schema,
+            types: if path == "version" { &["application/json"] } else { OBJECT_TYPES },
+        }),
     };
-    let versions = "get available API versions";
+    let (versions, version) = ("get available API versions", "get the version information for this server");
     let mut documents = vec![
         plain("api", "getCoreAPIVersions", versions, "core", "io.k8s.apimachinery.pkg.apis.meta.v1.APIVersions"),
         plain("apis", "getAPIVersions", versions, "apis", "io.k8s.apimachinery.pkg.apis.meta.v1.APIGroupList"),
-        Document {
-            path: "version".to_owned(),
-            subject: Subject::Plain {
-                id: "getCodeVersion".to_owned(),
-                description: "get the version information for this server",
-                tag: "version".to_owned(),
-                schema: "io.k8s.apimachinery.pkg.version.Info",
-                types: &["application/json"],
-            },
-        },
+        plain("version", "getCodeVersion", version, "version", "io.k8s.apimachinery.pkg.version.Info"),
     ];
-    for kind in kinds {
-        let facts = kind.facts();
+    for facts in kinds.iter().copied() {
         let path = path(facts.group, facts.version);
         let known = documents.iter_mut().find(|document| document.path == path);
         if let Some(Document { subject: Subject::Version { kinds, .. }, .. }) = known {
-            kinds.push(*kind);
+            kinds.push(facts);
             continue;
         }
         let of_group = format!("apis/{}", facts.group);
@@ -70,7 +65,7 @@ pub fn list(kinds: &[KindRef]) -> Vec<Document> {
             documents.push(plain(&of_group, &id, "get information of a group", &name, schema));
         }
         let (group, version) = (facts.group, facts.version);
-        documents.push(Document { path, subject: Subject::Version { group, version, kinds: vec![*kind] } });
+        documents.push(Document { path, subject: Subject::Version { group, version, kinds: vec![facts] } });
     }
     documents
 }
@@ -85,12 +80,9 @@ impl Document {
     fn places(&self) -> Vec<Place> {
         let root = format!("/{}", self.path);
         let mut places = match &self.subject {
-            Subject::Plain { id, description, tag, schema, types } => {
-                let (id, tag, path) = (id.clone(), tag.clone(), format!("{root}/"));
-                vec![Place::plain(Plain { path, id, description, tag, schema, types })]
-            }
+            Subject::Plain(plain) => vec![Place::plain(plain.clone())],
             Subject::Version { group, version, kinds } => {
-                let kinds = kinds.iter().flat_map(|kind| paths::of_kind(&root, kind.facts()));
+                let kinds = kinds.iter().flat_map(|facts| paths::of_kind(&root, facts));
                 kinds.chain([Place::plain(Plain::of_version(&root, group, version))]).collect()
             }
         };
@@ -100,8 +92,8 @@ impl Document {
 
     fn watches(&self) -> bool {
         match &self.subject {
-            Subject::Version { kinds, .. } => kinds.iter().any(|kind| kind.facts().allows("watch")),
-            Subject::Plain { .. } => false,
+            Subject::Version { kinds, .. } => kinds.iter().any(|facts| facts.allows("watch")),
+            Subject::Plain(_) => false,
         }
     }
 
@@ -109,7 +101,7 @@ impl Document {
     pub fn hash(&self, hash: &mut Sha512) {
         hash.update(&self.path);
         let Subject::Version { kinds, .. } = &self.subject else { return };
-        for facts in kinds.iter().map(|kind| kind.facts()) {
+        for facts in kinds {
             let parts = (facts.kind, facts.plural, facts.namespaced, facts.verbs, facts.subresources, facts.flags);
             hash.update(format!("{parts:?}"));
         }

@@ -17,7 +17,7 @@ mod text;
 mod upstream;
 mod wire;
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::sync::OnceLock;
 
 use api::schema;
@@ -70,7 +70,7 @@ const FOREVER: HeaderValue = HeaderValue::from_static("public, immutable, max-ag
 impl OpenApi {
     pub fn new(kinds: &[KindRef]) -> Self {
         Self {
-            documents: document::list(kinds),
+            documents: document::list(&kinds.iter().map(|kind| kind.facts()).collect::<Vec<_>>()),
             hashes: OnceLock::new(),
             swagger_json: OnceLock::new(),
             swagger_protobuf: OnceLock::new(),
@@ -171,7 +171,9 @@ fn json2(documents: &[Document]) -> Vec<u8> {
 fn gnostic2(documents: &[Document]) -> Vec<u8> {
     let mut writer = Gnostic2::default();
     document::write(documents, &mut writer);
-    gzip::compress(&writer.finish())
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(&writer.finish()).expect("a Vec takes any bytes");
+    packed.finish().expect("a Vec takes any bytes")
 }
 
 fn address(path: &str, hash: &str) -> String {

@@ -35,7 +35,7 @@ pub struct Operation {
 }
 
 impl Operation {
-    pub fn to_value(self, tag: &str) -> Value {
+    pub fn into_value(self, tag: &str) -> Value {
         let GroupVersionKind { group, version, kind } = self.kind;
         let mut operation = json!({
             "tags": [tag],

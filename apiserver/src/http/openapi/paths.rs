@@ -42,6 +42,7 @@ enum Part {
 }
 
 /// A path with one answer that is no object.
+#[derive(Clone)]
 pub struct Plain {
     pub path: String,
     pub id: String,
@@ -148,7 +149,7 @@ fn item(facts: &'static Facts, scope: Scope, part: Part) -> Value {
     common.sort_by_key(|parameter| parameter["name"].as_str().unwrap_or_default().to_owned());
     let tag = naming::tag(facts.group, facts.version);
     let mut item: Map<String, Value> =
-        operations.into_iter().map(|operation| (operation.method.to_owned(), operation.to_value(&tag))).collect();
+        operations.into_iter().map(|operation| (operation.method.to_owned(), operation.into_value(&tag))).collect();
     item.insert("parameters".to_owned(), common.into());
     item.into()
 }
