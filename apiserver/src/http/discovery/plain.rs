@@ -61,8 +61,8 @@ fn resource(facts: &Facts, stored: &Facts) -> Value {
         "kind": facts.kind,
         "verbs": facts.verbs,
     });
-    // What is answered and forgotten is kept in no version.
-    if facts.allows("get") {
+    // What is answered and forgotten, or made up when it is read, is kept in no version.
+    if facts.allows("create") && facts.allows("get") {
         entry["storageVersionHash"] = storage_version_hash(stored).into();
     }
     if !facts.short_names.is_empty() {
