@@ -85,6 +85,9 @@ fn header(text: &mut String, name: &str, definition: &Value, numbers: &BTreeMap<
         // Of every group and version: DeleteOptions and WatchEvent.
         [first, ..] => write!(text, " */*/{}", first.rsplit('/').next().unwrap_or_default())?,
     }
+    if let Some(unions) = definition.get("x-kubernetes-unions") {
+        write!(text, " U{unions}")?;
+    }
     text.push('\n');
     Ok(())
 }

@@ -7,12 +7,15 @@
 //! Shapes are `s` string, `t` time, `y` bytes in base64, `i` 32-bit and `l` 64-bit integer, `d` number, `b` boolean,
 //! `x` integer or string, `o` object, `a` anything, `[` list of, `{` map of, `@` the type with this number. Attributes are
 //! `L` list type, `K` keys of a list that is a map, `P` patch strategy, `M` patch merge key, `T` map type, `D` default as JSON;
-//! `A` behind a type's shape says that it is atomic.
+//! `A` behind a type's shape says that it is atomic, `U` at the end of its line which of its fields exclude each other.
+
+pub mod descriptions;
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
-static TABLE: &str = include_str!("table.txt");
+/// Changes when a fact does.
+pub static TABLE: &str = include_str!("table.txt");
 
 /// Where each type begins in the table.
 fn starts() -> &'static [u32] {
@@ -97,6 +100,11 @@ impl Definition {
     /// Written and merged as one value.
     pub fn is_atomic(self) -> bool {
         self.header().nth(2) == Some("A")
+    }
+
+    /// Which fields exclude each other: the value of `x-kubernetes-unions`, as JSON text.
+    pub fn unions(self) -> Option<&'static str> {
+        self.header().skip(2).find_map(|word| word.strip_prefix('U'))
     }
 
     /// Group, version and kind; `*` as group and version stands for all of them.
@@ -221,6 +229,15 @@ impl Shape {
             Some(b'{') => View::Map(Self(&self.0[1..])),
             Some(b'@') => self.0[1..].parse().map_or(View::Any, |number| View::Reference(Definition(number))),
             _ => View::Any,
+        }
+    }
+
+    /// The type at the end of lists and maps, if it has a name.
+    pub fn referred(self) -> Option<Definition> {
+        match self.view() {
+            View::List(element) | View::Map(element) => element.referred(),
+            View::Reference(definition) => Some(definition),
+            _ => None,
         }
     }
 }

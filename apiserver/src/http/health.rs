@@ -35,6 +35,17 @@ impl Health {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).push((name, only, Box::new(check)));
     }
 
+    /// All paths that are answered.
+    pub fn paths(&self) -> Vec<String> {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let below = |endpoint: &'static str| {
+            let counts = move |only: Only| only == Only::All || endpoint == "/readyz";
+            let served = checks.iter().filter(move |(_, only, _)| counts(*only));
+            served.map(move |(name, _, _)| format!("{endpoint}/{name}"))
+        };
+        PATHS.iter().flat_map(|endpoint| below(endpoint).chain([(*endpoint).to_owned()])).collect()
+    }
+
     /// Answers `/healthz`, or `/healthz/<check>` for one check alone.
     pub fn answer(&self, path: &str, query: &Query<'_>) -> Response {
         let mut parts = path.trim_matches('/').splitn(2, '/');

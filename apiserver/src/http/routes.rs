@@ -9,7 +9,7 @@ use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Extension, Router};
-use http::header::CONTENT_TYPE;
+use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::json;
@@ -33,6 +33,7 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/version", get(version))
         .route("/version/", get(version))
         .route("/metrics", get(metrics))
+        .route("/openapi/v2", get(openapi_v2))
         .route("/openapi/v3", get(openapi_index))
         .route("/openapi/v3/", get(openapi_index))
         .route("/openapi/v3/{*path}", get(openapi_document))
@@ -48,11 +49,15 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(filters)
 }
 
-const PATHS: [&str; 9] =
-    ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"];
+/// Besides those of the API and of the health checks.
+const PATHS: [&str; 5] = ["/metrics", "/openapi/v2", "/openapi/v3", "/openapi/v3/", "/version"];
 
-async fn root(headers: HeaderMap, uri: Uri) -> Response {
-    document(&headers, &uri, &json!({"paths": PATHS}))
+async fn root(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Response {
+    let mut paths: Vec<String> = PATHS.iter().map(|path| (*path).to_owned()).collect();
+    paths.extend(app.discovery.paths());
+    paths.extend(app.health.paths());
+    paths.sort_unstable();
+    document(&headers, &uri, &json!({"paths": paths}))
 }
 
 async fn version(headers: HeaderMap, uri: Uri) -> Response {
@@ -82,13 +87,24 @@ async fn openapi_index(State(app): State<Arc<App>>, headers: HeaderMap) -> Respo
     app.openapi.index(&headers)
 }
 
+/// Documents take some milliseconds to write.
 async fn openapi_document(
     State(app): State<Arc<App>>,
     Path(path): Path<String>,
     headers: HeaderMap,
     uri: Uri,
 ) -> Response {
-    app.openapi.document(&path, &headers, &Query::parse(uri.query().unwrap_or("")))
+    let write = move || app.openapi.document(&path, &headers, &Query::parse(uri.query().unwrap_or("")));
+    aside(write).await
+}
+
+async fn openapi_v2(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    aside(move || app.openapi.swagger(&headers)).await
+}
+
+async fn aside(write: impl FnOnce() -> Response + Send + 'static) -> Response {
+    let written = tokio::task::spawn_blocking(write).await;
+    written.unwrap_or_else(|_| failure(&Failure::internal("the document could not be written")))
 }
 
 /// The agent of a node opens the way back to itself. That the node may do so for itself alone is for authorization.
@@ -117,7 +133,9 @@ async fn api(
 
 fn discovery(app: &App, place: &ApiPath, request: &Parts) -> Result<Response, Failure> {
     if request.method != Method::GET {
-        return Err(Failure::method_not_allowed());
+        let mut refusal = failure(&Failure::method_not_allowed());
+        refusal.headers_mut().insert(ALLOW, HeaderValue::from_static("GET"));
+        return Ok(refusal);
     }
-    app.discovery.answer(place, &request.headers, &Query::parse(request.uri.query().unwrap_or("")))
+    app.discovery.answer(place, request)
 }

@@ -8,6 +8,7 @@ use crate::kinds::facts::{ColumnHead, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::rules::{immutable, keep_metadata, text};
 use crate::kinds::storage_drivers::driver_name;
+use crate::kinds::volume_sources;
 use crate::kinds::table::{age_column, name_column};
 
 const MOST_METADATA_BYTES: usize = 256 << 10;
@@ -33,6 +34,9 @@ impl Kind for VolumeAttachment {
 
     fn fill_defaults(&mut self) {
         self.status.get_or_insert_default();
+        if let Some(volume) = &mut self.spec.source.inline_volume_spec {
+            volume_sources::fill(volume);
+        }
     }
 
     fn before_create(&mut self) {

@@ -102,6 +102,22 @@ pub fn negotiate(headers: &HeaderMap, query_pretty: Option<&str>, offer: Offer) 
     Err(not_acceptable())
 }
 
+/// Chooses among media types that have no parameters; without an `Accept` the first.
+pub fn choose<const N: usize>(headers: &HeaderMap, offered: [&'static str; N]) -> Result<&'static str, Failure> {
+    let text = headers.get(ACCEPT).map_or(Ok("*/*"), http::HeaderValue::to_str).unwrap_or_default();
+    let mut clauses: Vec<Clause<'_>> = text.split(',').filter_map(clause).collect();
+    clauses.sort_by(|one, other| other.quality.total_cmp(&one.quality));
+    let wanted = clauses.iter().find_map(|clause| match clause.media_type {
+        "*/*" | "application/*" => offered.first(),
+        exact => offered.iter().find(|media_type| **media_type == exact),
+    });
+    let refusal = || {
+        let text = format!("only the following media types are accepted: {}", offered.join(", "));
+        Failure::new(Reason::NotAcceptable, text)
+    };
+    wanted.copied().ok_or_else(refusal)
+}
+
 /// The answer to somebody whose every clause is foreign here.
 pub fn not_acceptable() -> Failure {
     let text = "only the following media types are accepted: application/json, application/yaml";

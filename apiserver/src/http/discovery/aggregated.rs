@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::http::discovery::Group;
+use crate::http::discovery::{Group, subresources};
 use crate::kinds::erased::KindRef;
 use crate::kinds::facts::{Facts, Subresource};
 
@@ -37,7 +37,7 @@ fn resource(kind: &KindRef) -> Value {
         entry["categories"] = json!(facts.categories);
     }
     if !facts.subresources.is_empty() {
-        let parts: Vec<Value> = facts.subresources.iter().map(|subresource| part(facts, subresource)).collect();
+        let parts: Vec<Value> = subresources(facts).into_iter().map(|subresource| part(facts, subresource)).collect();
         entry["subresources"] = parts.into();
     }
     entry

@@ -1,16 +1,23 @@
 //! What is served, told to clients: built once from the kind list, kept as bytes.
+//!
+//! All but the list of the core's versions, which says under which address the client found the server.
 
 mod aggregated;
 mod plain;
+#[cfg(test)]
+mod tests;
 #[cfg(test)]
 mod upstream;
 
 use std::collections::HashMap;
 
 use api::failure::Failure;
+use api::names::api_version;
 use axum::response::Response;
 use bytes::Bytes;
-use http::header::{CACHE_CONTROL, ETAG, IF_NONE_MATCH, VARY};
+use http::header::{CACHE_CONTROL, ETAG, HOST, IF_NONE_MATCH, VARY};
+use http::request::Parts;
+use http::uri::Authority;
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::Value;
 use sha2::{Digest, Sha512};
@@ -20,10 +27,11 @@ use crate::http::path::ApiPath;
 use crate::http::query::Query;
 use crate::http::reply::object;
 use crate::kinds::erased::KindRef;
+use crate::kinds::facts::{Facts, Subresource};
 
 /// All documents of discovery.
 pub struct Discovery {
-    core_versions: Bytes,
+    core_versions: Vec<&'static str>,
     groups: Bytes,
     /// By group, and by group and version.
     each_group: HashMap<String, Bytes>,
@@ -50,13 +58,13 @@ impl Discovery {
         let (core, named): (Vec<&Group>, Vec<&Group>) = groups.iter().partition(|group| group.name.is_empty());
         let mut each_version = HashMap::new();
         for group in &groups {
-            for (version, kinds) in &group.versions {
+            for (version, of_version) in &group.versions {
                 let key = (group.name.to_owned(), (*version).to_owned());
-                each_version.insert(key, bytes(&plain::resources(group.name, version, kinds)));
+                each_version.insert(key, bytes(&plain::resources(group.name, version, of_version, kinds)));
             }
         }
         Self {
-            core_versions: bytes(&plain::core_versions(&core)),
+            core_versions: core.iter().flat_map(|group| group.versions.iter().map(|(version, _)| *version)).collect(),
             groups: bytes(&plain::groups(&named)),
             each_group: named.iter().map(|group| (group.name.to_owned(), bytes(&plain::group(group, true)))).collect(),
             each_version,
@@ -65,14 +73,29 @@ impl Discovery {
         }
     }
 
+    /// All paths that are answered.
+    pub fn paths(&self) -> Vec<String> {
+        let roots = ["/api", "/apis", "/apis/"].map(str::to_owned);
+        let versions = self.each_version.keys().map(|(group, version)| {
+            let root = if group.is_empty() { "/api" } else { "/apis" };
+            format!("{root}/{}", api_version(group, version))
+        });
+        roots.into_iter().chain(self.each_group.keys().map(|group| format!("/apis/{group}"))).chain(versions).collect()
+    }
+
     /// Answers `/api`, `/apis` and what lies directly below; an unknown group or version is no resource.
-    pub fn answer(&self, place: &ApiPath, headers: &HeaderMap, query: &Query<'_>) -> Result<Response, Failure> {
+    pub fn answer(&self, place: &ApiPath, request: &Parts) -> Result<Response, Failure> {
+        let headers = &request.headers;
+        let query = Query::parse(request.uri.query().unwrap_or(""));
         let (plain, aggregated) = match place {
-            ApiPath::CoreVersions => (Some(&self.core_versions), Some(&self.aggregated_core)),
-            ApiPath::Groups => (Some(&self.groups), Some(&self.aggregated_groups)),
-            ApiPath::Group(group) => (self.each_group.get(group), None),
+            ApiPath::CoreVersions => {
+                let document = plain::core_versions(&self.core_versions, address(request));
+                (Some(bytes(&document)), Some(&self.aggregated_core))
+            }
+            ApiPath::Groups => (Some(self.groups.clone()), Some(&self.aggregated_groups)),
+            ApiPath::Group(group) => (self.each_group.get(group).cloned(), None),
             ApiPath::GroupVersion { group, version } => {
-                (self.each_version.get(&(group.clone(), version.clone())), None)
+                (self.each_version.get(&(group.clone(), version.clone())).cloned(), None)
             }
             ApiPath::Resource(_) | ApiPath::Unknown => (None, None),
         };
@@ -81,13 +104,19 @@ impl Discovery {
         let plain = plain.ok_or_else(Failure::unknown_resource)?;
         let mut response = match aggregated {
             Some(aggregated) if accepted.form == Form::AggregatedDiscovery => aggregated.answer(headers),
-            _ => object::document(StatusCode::OK, accepted, plain.clone(), headers),
+            _ => object::document(StatusCode::OK, accepted, plain, headers),
         };
         if offer == Offer::Discovery {
             response.headers_mut().append(VARY, HeaderValue::from_static("Accept"));
         }
         Ok(response)
     }
+}
+
+/// The address that the client has asked at.
+fn address(request: &Parts) -> Option<&str> {
+    let of_uri = request.uri.authority().map(Authority::as_str);
+    of_uri.or_else(|| request.headers.get(HOST).and_then(|host| host.to_str().ok()))
 }
 
 /// Clients throw the answer away unless it says exactly this.
@@ -122,6 +151,13 @@ impl Aggregated {
 
 fn bytes(document: &Value) -> Bytes {
     document.to_string().into()
+}
+
+/// The parts of a kind, by name.
+fn subresources(facts: &Facts) -> Vec<&'static Subresource> {
+    let mut parts: Vec<&Subresource> = facts.subresources.iter().collect();
+    parts.sort_by_key(|part| part.name);
+    parts
 }
 
 /// The groups in the order of the list; within a version, resources by name.

@@ -6,14 +6,15 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Map, Value, json};
 use sha2::{Digest, Sha256};
 
-use crate::http::discovery::Group;
+use crate::http::discovery::{Group, subresources};
 use crate::kinds::erased::KindRef;
 use crate::kinds::facts::{Facts, Subresource};
 
-pub fn core_versions(core: &[&Group]) -> Value {
-    let versions: Vec<&str> =
-        core.iter().flat_map(|group| group.versions.iter().map(|(version, _)| *version)).collect();
-    json!({"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": []})
+/// `address` is that under which the client found the server; every client is told the same.
+pub fn core_versions(versions: &[&str], address: Option<&str>) -> Value {
+    let addresses: Vec<Value> =
+        address.map(|address| json!({"clientCIDR": "0.0.0.0/0", "serverAddress": address})).into_iter().collect();
+    json!({"kind": "APIVersions", "versions": versions, "serverAddressByClientCIDRs": addresses})
 }
 
 pub fn groups(groups: &[&Group]) -> Value {
@@ -36,12 +37,13 @@ pub fn group(group: &Group, is_document: bool) -> Value {
     document.into()
 }
 
-pub fn resources(group: &str, version: &str, kinds: &[KindRef]) -> Value {
+/// `all` are the kinds of the whole server, since a kind may be kept as one of another version.
+pub fn resources(group: &str, version: &str, kinds: &[KindRef], all: &[KindRef]) -> Value {
     let mut list = Vec::new();
     for kind in kinds {
         let facts = kind.facts();
-        list.push(resource(facts));
-        list.extend(facts.subresources.iter().map(|subresource| part(facts, subresource)));
+        list.push(resource(facts, stored_as(*kind, all)));
+        list.extend(subresources(facts).into_iter().map(|subresource| part(facts, subresource)));
     }
     let mut document = json!({"kind": "APIResourceList", "groupVersion": api_version(group, version)});
     if !group.is_empty() {
@@ -51,7 +53,7 @@ pub fn resources(group: &str, version: &str, kinds: &[KindRef]) -> Value {
     document
 }
 
-fn resource(facts: &Facts) -> Value {
+fn resource(facts: &Facts, stored: &Facts) -> Value {
     let mut entry = json!({
         "name": facts.plural,
         "singularName": facts.singular(),
@@ -59,9 +61,9 @@ fn resource(facts: &Facts) -> Value {
         "kind": facts.kind,
         "verbs": facts.verbs,
     });
-    // What is only answered has no stored version.
-    if facts.allows("get") {
-        entry["storageVersionHash"] = storage_version_hash(facts).into();
+    // What is answered and forgotten, or made up when it is read, is kept in no version.
+    if facts.allows("create") && facts.allows("get") {
+        entry["storageVersionHash"] = storage_version_hash(stored).into();
     }
     if !facts.short_names.is_empty() {
         entry["shortNames"] = json!(facts.short_names);
@@ -85,6 +87,14 @@ fn part(facts: &Facts, subresource: &Subresource) -> Value {
         entry["version"] = of.version.into();
     }
     entry
+}
+
+/// The kind as whose objects those of this kind are kept.
+fn stored_as(kind: KindRef, all: &[KindRef]) -> &'static Facts {
+    let storage = kind.storage();
+    let keeps = |other: &&KindRef| other.facts().resource() == storage && other.view(b"{}").is_none();
+    let itself = Some(&kind).filter(keeps);
+    itself.or_else(|| all.iter().find(keeps)).map_or(kind.facts(), |stored| stored.facts())
 }
 
 /// Tells a client whether two resources are the same objects: a hash of the version in which they are stored.

@@ -1,19 +1,42 @@
-//! OpenAPI v3: an index, and a document for each group and version.
+//! OpenAPI: an index of v3 with a document for each group and version, and one document of v2 for old clients.
 //!
-//! Documents are written when somebody asks, in a few milliseconds, and not kept: clients keep them by their hash.
+//! Documents of v3 are written when somebody asks, in a few milliseconds, and not kept: clients keep them by their hash.
+//! That of v2 holds everything, and clients ask for it anew: it is kept, compressed, once somebody has asked.
 
 mod document;
+mod gnostic2;
+mod gnostic3;
+mod naming;
+mod operation;
+mod parameters;
 mod paths;
 mod schemas;
+mod swagger;
+mod text;
+#[cfg(test)]
+mod upstream;
+mod wire;
 
-use api::names::api_version;
+use std::io::{Read, Write};
+use std::sync::OnceLock;
+
+use api::schema;
+use axum::body::Body;
 use axum::response::Response;
-use http::header::{CACHE_CONTROL, ETAG, EXPIRES, IF_NONE_MATCH, LOCATION, VARY};
+use bytes::Bytes;
+use flate2::Compression;
+use flate2::read::GzDecoder;
+use flate2::write::GzEncoder;
+use http::header::{CACHE_CONTROL, CONTENT_ENCODING, CONTENT_TYPE, ETAG, EXPIRES, IF_NONE_MATCH, LOCATION, VARY};
 use http::{HeaderMap, HeaderValue, StatusCode};
 use serde_json::{Map, json};
 use sha2::{Digest, Sha512};
 
-use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
+use crate::http::content::{accept, gzip};
+use crate::http::openapi::document::Document;
+use crate::http::openapi::gnostic2::Gnostic2;
+use crate::http::openapi::gnostic3::Gnostic3;
+use crate::http::openapi::text::{Json2, Json3};
 use crate::http::query::Query;
 use crate::http::reply::failure::{failure, no_such_path};
 use crate::http::reply::object;
@@ -22,102 +45,139 @@ use crate::kinds::erased::KindRef;
 
 /// What can be described.
 pub struct OpenApi {
-    versions: Vec<Version>,
+    documents: Vec<Document>,
+    /// Of each document, in the same order; a hash changes whenever its document does.
+    hashes: OnceLock<Vec<String>>,
+    swagger_json: OnceLock<Bytes>,
+    swagger_protobuf: OnceLock<Bytes>,
 }
 
-/// A group and version, as a path below `/openapi/v3/`.
-struct Version {
-    path: String,
-    group: &'static str,
-    version: &'static str,
-    kinds: Vec<KindRef>,
-    /// Changes whenever the document does.
-    hash: String,
-}
-
-const PLAIN: Accepted = Accepted { encoding: Encoding::Json, form: Form::Object, pretty: false };
+const JSON: &str = "application/json";
+/// The forms of v3 and of v2. The binary form has two names, the older of which is not a proper media type.
+const OFFERED_V3: [&str; 3] = [
+    JSON,
+    "application/com.github.proto-openapi.spec.v3@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v3.v1.0+protobuf",
+];
+const OFFERED_V2: [&str; 3] = [
+    JSON,
+    "application/com.github.proto-openapi.spec.v2@v1.0+protobuf",
+    "application/com.github.proto-openapi.spec.v2.v1.0+protobuf",
+];
 /// One year, for what never changes under its address.
 const FOREVER: HeaderValue = HeaderValue::from_static("public, immutable, max-age=31536000");
 
 impl OpenApi {
     pub fn new(kinds: &[KindRef]) -> Self {
-        let mut versions: Vec<Version> = Vec::new();
-        for kind in kinds {
-            let facts = kind.facts();
-            match versions.iter_mut().find(|known| (known.group, known.version) == (facts.group, facts.version)) {
-                Some(known) => known.kinds.push(*kind),
-                None => versions.push(Version {
-                    path: path(facts.group, facts.version),
-                    group: facts.group,
-                    version: facts.version,
-                    kinds: vec![*kind],
-                    hash: String::new(),
-                }),
-            }
+        Self {
+            documents: document::list(&kinds.iter().map(|kind| kind.facts()).collect::<Vec<_>>()),
+            hashes: OnceLock::new(),
+            swagger_json: OnceLock::new(),
+            swagger_protobuf: OnceLock::new(),
         }
-        for version in &mut versions {
-            version.hash = version.hash();
-        }
-        Self { versions }
     }
 
     /// Answers `/openapi/v3`.
     pub fn index(&self, headers: &HeaderMap) -> Response {
-        let paths = self.versions.iter().map(|version| {
-            let url = format!("/openapi/v3/{}?hash={}", version.path, version.hash);
-            (version.path.clone(), json!({"serverRelativeURL": url}))
+        let paths = self.documents.iter().zip(self.hashes()).map(|(document, hash)| {
+            (document.path.clone(), json!({"serverRelativeURL": address(&document.path, hash)}))
         });
         let index = json!({"paths": paths.collect::<Map<_, _>>()}).to_string();
         let tag = format!("\"{}\"", hex::encode_upper(Sha512::digest(&index)));
-        tagged(headers, &tag, || object::document(StatusCode::OK, PLAIN, index, headers))
+        tagged(headers, &tag, || whole(JSON, index, headers))
     }
 
     /// Answers `/openapi/v3/<path>`.
     pub fn document(&self, path: &str, headers: &HeaderMap, query: &Query<'_>) -> Response {
         let path = path.trim_matches('/');
-        let Some(version) = self.versions.iter().find(|version| version.path == path) else { return no_such_path() };
-        // The binary form comes with the other binary forms; whoever takes nothing else is told so.
-        if let Err(refusal) = accept::negotiate(headers, None, Offer::Plain) {
-            return failure(&refusal);
-        }
+        let mut all = self.documents.iter().zip(self.hashes());
+        let Some((document, hash)) = all.find(|(document, _)| document.path == path) else { return no_such_path() };
+        let media_type = match accept::choose(headers, OFFERED_V3) {
+            Ok(media_type) => media_type,
+            Err(refusal) => return failure(&refusal),
+        };
         let given = query.get("hash").unwrap_or_default();
-        if !given.is_empty() && given != version.hash {
-            return moved(&format!("/openapi/v3/{}?hash={}", version.path, version.hash));
+        if !given.is_empty() && given != hash {
+            return moved(&address(path, hash));
         }
-        let tag = format!("\"{}\"", version.hash);
-        let write = || object::document(StatusCode::OK, PLAIN, version.write(), headers);
-        let mut response = tagged(headers, &tag, write);
+        let document = std::slice::from_ref(document);
+        let mut response = tagged(headers, &format!("\"{hash}\""), || {
+            if media_type == JSON {
+                return whole(JSON, json3(document), headers);
+            }
+            let mut writer = Gnostic3::default();
+            document::write(document, &mut writer);
+            whole(OFFERED_V3[2], writer.finish(), headers)
+        });
         if !given.is_empty() {
             response.headers_mut().insert(CACHE_CONTROL, FOREVER);
             response.headers_mut().insert(EXPIRES, HeaderValue::from_static("Thu, 31 Dec 2037 23:55:55 GMT"));
         }
         response
     }
-}
 
-impl Version {
-    /// The document follows from the kind list and from this program, so these are hashed in its place.
-    fn hash(&self) -> String {
-        let mut hash = Sha512::new();
-        hash.update(env!("CARGO_PKG_VERSION"));
-        hash.update(version::MINOR);
-        for kind in &self.kinds {
-            hash.update(format!("{:?}", kind.facts()));
-        }
-        for definition in api::schema::definitions() {
-            hash.update(definition.name());
-        }
-        hex::encode_upper(&hash.finalize()[..32])
+    /// Answers `/openapi/v2`.
+    pub fn swagger(&self, headers: &HeaderMap) -> Response {
+        let media_type = match accept::choose(headers, OFFERED_V2) {
+            Ok(media_type) => media_type,
+            Err(refusal) => return failure(&refusal),
+        };
+        let mut all = Sha512::new();
+        self.hashes().iter().for_each(|hash| all.update(hash));
+        all.update(media_type);
+        let tag = format!("\"{}\"", hex::encode_upper(all.finalize()));
+        tagged(headers, &tag, || {
+            let (media_type, compressed) = if media_type == JSON {
+                (JSON, self.swagger_json.get_or_init(|| json2(&self.documents).into()))
+            } else {
+                (OFFERED_V2[2], self.swagger_protobuf.get_or_init(|| gnostic2(&self.documents).into()))
+            };
+            from_compressed(media_type, compressed, headers)
+        })
     }
 
-    fn write(&self) -> Vec<u8> {
-        document::write(self.group, self.version, &self.kinds)
+    /// Documents follow from the kind list, the tables of types and this program, so these are hashed in their place.
+    fn hashes(&self) -> &[String] {
+        self.hashes.get_or_init(|| {
+            let mut program = Sha512::new();
+            program.update(env!("CARGO_PKG_VERSION"));
+            program.update(version::MINOR);
+            program.update(schema::TABLE);
+            program.update(schema::descriptions::PACKED);
+            let hash = |document: &Document| {
+                let mut hash = program.clone();
+                document.hash(&mut hash);
+                hex::encode_upper(&hash.finalize()[..32])
+            };
+            self.documents.iter().map(hash).collect()
+        })
     }
 }
 
-/// `api/v1`, `apis/apps/v1`.
-fn path(group: &str, version: &str) -> String {
-    format!("{}/{}", if group.is_empty() { "api" } else { "apis" }, api_version(group, version))
+fn json3(documents: &[Document]) -> Vec<u8> {
+    let mut writer = Json3::new();
+    document::write(documents, &mut writer);
+    writer.finish()
+}
+
+/// Compressed.
+fn json2(documents: &[Document]) -> Vec<u8> {
+    let mut writer = Json2::new(GzEncoder::new(Vec::new(), Compression::default()));
+    document::write(documents, &mut writer);
+    writer.finish().finish().expect("a Vec takes any bytes")
+}
+
+/// Compressed.
+fn gnostic2(documents: &[Document]) -> Vec<u8> {
+    let mut writer = Gnostic2::default();
+    document::write(documents, &mut writer);
+    let mut packed = GzEncoder::new(Vec::new(), Compression::default());
+    packed.write_all(&writer.finish()).expect("a Vec takes any bytes");
+    packed.finish().expect("a Vec takes any bytes")
+}
+
+fn address(path: &str, hash: &str) -> String {
+    format!("/openapi/v3/{path}?hash={hash}")
 }
 
 fn tagged(headers: &HeaderMap, tag: &str, write: impl FnOnce() -> Response) -> Response {
@@ -135,6 +195,34 @@ fn tagged(headers: &HeaderMap, tag: &str, write: impl FnOnce() -> Response) -> R
     response
 }
 
+fn whole(media_type: &'static str, content: impl Into<Bytes>, request: &HeaderMap) -> Response {
+    let content = content.into();
+    let compress = content.len() > gzip::WORTHWHILE && object::accepts_gzip(request);
+    let content = if compress { gzip::compress(&content).into() } else { content };
+    answer(media_type, content, compress)
+}
+
+/// As it is kept, for all who understand that.
+fn from_compressed(media_type: &'static str, compressed: &Bytes, request: &HeaderMap) -> Response {
+    if object::accepts_gzip(request) {
+        return answer(media_type, compressed.clone(), true);
+    }
+    let mut content = Vec::new();
+    GzDecoder::new(&compressed[..]).read_to_end(&mut content).expect("we compressed it");
+    answer(media_type, content.into(), false)
+}
+
+fn answer(media_type: &'static str, content: Bytes, compressed: bool) -> Response {
+    let mut response = Response::new(Body::from(content));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static(media_type));
+    if compressed {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+        headers.append(VARY, HeaderValue::from_static("Accept-Encoding"));
+    }
+    response
+}
+
 fn moved(to: &str) -> Response {
     let mut response = Response::default();
     *response.status_mut() = StatusCode::MOVED_PERMANENTLY;
@@ -143,51 +231,4 @@ fn moved(to: &str) -> Response {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::kinds::KINDS;
-    use http_body_util::BodyExt;
-    use serde_json::Value;
-
-    async fn body(response: Response) -> Value {
-        serde_json::from_slice(&response.into_body().collect().await.unwrap().to_bytes()).unwrap()
-    }
-
-    #[tokio::test]
-    async fn the_index_leads_to_documents_that_may_be_kept() {
-        let openapi = OpenApi::new(KINDS);
-        let headers = HeaderMap::new();
-        let index = body(openapi.index(&headers)).await;
-        let url = index["paths"]["apis/apps/v1"]["serverRelativeURL"].as_str().unwrap();
-        let (path, query) = url.strip_prefix("/openapi/v3/").unwrap().split_once('?').unwrap();
-        let response = openapi.document(path, &headers, &Query::parse(query));
-        assert_eq!(response.headers()[CACHE_CONTROL], FOREVER);
-        let document = body(response).await;
-        let patch = &document["paths"]["/apis/apps/v1/namespaces/{namespace}/deployments/{name}"]["patch"];
-        assert_eq!(patch["x-kubernetes-group-version-kind"]["kind"], "Deployment");
-        let parameters = patch["parameters"].as_array().unwrap();
-        assert!(parameters.iter().any(|p| p["name"] == "fieldValidation" && p["in"] == "query"));
-    }
-
-    #[tokio::test]
-    async fn an_old_address_leads_to_the_new_one() {
-        let openapi = OpenApi::new(KINDS);
-        let response = openapi.document("api/v1", &HeaderMap::new(), &Query::parse("hash=OLD"));
-        assert_eq!(response.status(), StatusCode::MOVED_PERMANENTLY);
-        assert!(response.headers()[LOCATION].to_str().unwrap().starts_with("/openapi/v3/api/v1?hash="));
-        assert_eq!(openapi.document("api/v2", &HeaderMap::new(), &Query::parse("")).status(), StatusCode::NOT_FOUND);
-    }
-
-    #[tokio::test]
-    async fn every_reference_of_a_document_is_in_the_document() {
-        let openapi = OpenApi::new(KINDS);
-        for version in &openapi.versions {
-            let text = String::from_utf8(version.write()).unwrap();
-            let document: Value = serde_json::from_str(&text).unwrap();
-            for part in text.split("\"#/components/schemas/").skip(1) {
-                let name = part.split('"').next().unwrap();
-                assert!(document["components"]["schemas"].get(name).is_some(), "{name}");
-            }
-        }
-    }
-}
+mod tests;
