@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::http::query::Query;
 use crate::http::reply::failure::{no_such_path, text};
 
-const PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
+pub const PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
 
 /// Whether the path is one of the health checks or a single check below it.
 pub fn is_health_path(path: &str) -> bool {
@@ -33,6 +33,13 @@ pub enum Only {
 impl Health {
     pub fn add(&self, name: &'static str, only: Only, check: impl Fn() -> bool + Send + Sync + 'static) {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).push((name, only, Box::new(check)));
+    }
+
+    /// The checks behind one of the paths.
+    pub fn names(&self, path: &str) -> Vec<&'static str> {
+        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
+        let counts = |only: Only| only == Only::All || path == "/readyz";
+        checks.iter().filter(|(_, only, _)| counts(*only)).map(|(name, ..)| *name).collect()
     }
 
     /// Answers `/healthz`, or `/healthz/<check>` for one check alone.
@@ -73,6 +80,17 @@ fn report(endpoint: &str, results: &[(&str, bool)], query: &Query<'_>) -> Respon
         };
         lines.push_str(&line);
     }
+    let mut unknown: Vec<String> = excluded
+        .iter()
+        .filter(|excluded| !results.iter().any(|(name, _)| name == *excluded))
+        .map(|name| format!("{name:?}"))
+        .collect();
+    if !unknown.is_empty() {
+        unknown.sort_unstable();
+        unknown.dedup();
+        let unknown = unknown.join(",");
+        lines.push_str(&format!("warn: some health checks cannot be excluded: no matches for {unknown}\n"));
+    }
     if !all_passed {
         return text(StatusCode::INTERNAL_SERVER_ERROR, format!("{lines}{endpoint} check failed\n"));
     }
@@ -106,5 +124,8 @@ mod tests {
         assert_eq!(asked(&health, "/readyz", "").await, (500, failed.to_owned()));
         assert_eq!(asked(&health, "/readyz", "exclude=storage").await.0, 200);
         assert_eq!(asked(&health, "/healthz/other", "").await.0, 404);
+        let warned =
+            "[+]ping ok\nwarn: some health checks cannot be excluded: no matches for \"a\",\"b\"\nlivez check passed\n";
+        assert_eq!(asked(&health, "/livez", "verbose&exclude=b&exclude=a").await, (200, warned.to_owned()));
     }
 }

@@ -22,7 +22,7 @@ use crate::http::path::ApiPath;
 use crate::http::query::Query;
 use crate::http::reply::failure::{failure, no_such_path};
 use crate::http::reply::object;
-use crate::http::{resource, version};
+use crate::http::{index, resource, version};
 
 /// Everything the server answers, behind the filters. What lies below `/api` and `/apis` is found by the fallback:
 /// there the kind list decides, not the routes.
@@ -48,11 +48,8 @@ pub fn router(app: Arc<App>) -> Router {
         .layer(filters)
 }
 
-const PATHS: [&str; 9] =
-    ["/api", "/api/v1", "/apis", "/healthz", "/livez", "/metrics", "/openapi/v3", "/readyz", "/version"];
-
-async fn root(headers: HeaderMap, uri: Uri) -> Response {
-    document(&headers, &uri, &json!({"paths": PATHS}))
+async fn root(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Response {
+    document(&headers, &uri, &json!({"paths": index::paths(&app.health)}))
 }
 
 async fn version(headers: HeaderMap, uri: Uri) -> Response {
@@ -106,6 +103,7 @@ async fn api(
 ) -> Response {
     let answer = match &exchange.place {
         ApiPath::Unknown => return no_such_path(),
+        place if place.group().is_some_and(|group| !app.registry.has_group(group)) => return no_such_path(),
         ApiPath::Resource(target) => resource::serve(&app, &exchange, target, request).await,
         place => {
             let (parts, _) = request.into_parts();

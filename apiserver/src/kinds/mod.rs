@@ -3,7 +3,7 @@
 mod autoscaler_spec;
 #[cfg(test)]
 mod bounds_tests;
-mod canonical;
+pub mod canonical;
 mod claim_spec;
 mod difference;
 pub mod erased;
@@ -22,7 +22,7 @@ pub mod service_spec;
 mod table;
 #[cfg(test)]
 mod table_tests;
-mod unknown;
+pub mod unknown;
 #[cfg(test)]
 mod upstream;
 mod volume_sources;
@@ -30,6 +30,7 @@ mod volume_sources;
 mod workload_tests;
 mod zeros;
 
+mod binding;
 mod component_status;
 mod config_map;
 mod controller_revision;
@@ -67,6 +68,7 @@ use crate::kinds::erased::{Builtin, KindRef};
 
 /// All kinds, in the order in which discovery shows them. Of the versions of a group the preferred one comes first.
 pub const KINDS: &[KindRef] = &[
+    &Builtin::<core::Binding>::ENTRY,
     &Builtin::<core::ComponentStatus>::ENTRY,
     &Builtin::<core::ConfigMap>::ENTRY,
     &Builtin::<core::Endpoints>::ENTRY,
