@@ -8,7 +8,7 @@ use http::StatusCode;
 use crate::http::query::Query;
 use crate::http::reply::failure::{no_such_path, text};
 
-pub const PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
+const PATHS: [&str; 3] = ["/healthz", "/livez", "/readyz"];
 
 /// Whether the path is one of the health checks or a single check below it.
 pub fn is_health_path(path: &str) -> bool {
@@ -33,13 +33,6 @@ pub enum Only {
 impl Health {
     pub fn add(&self, name: &'static str, only: Only, check: impl Fn() -> bool + Send + Sync + 'static) {
         self.checks.lock().unwrap_or_else(PoisonError::into_inner).push((name, only, Box::new(check)));
-    }
-
-    /// The checks behind one of the paths.
-    pub fn names(&self, path: &str) -> Vec<&'static str> {
-        let checks = self.checks.lock().unwrap_or_else(PoisonError::into_inner);
-        let counts = |only: Only| only == Only::All || path == "/readyz";
-        checks.iter().filter(|(_, only, _)| counts(*only)).map(|(name, ..)| *name).collect()
     }
 
     /// Answers `/healthz`, or `/healthz/<check>` for one check alone.

@@ -8,7 +8,6 @@ pub mod exchange;
 pub mod filters;
 pub mod health;
 pub mod identity;
-mod index;
 pub mod listener;
 pub mod logs;
 pub mod measures;
