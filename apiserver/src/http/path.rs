@@ -19,6 +19,18 @@ pub enum ApiPath {
     Unknown,
 }
 
+impl ApiPath {
+    /// The group that a path below `/apis` names.
+    pub fn group(&self) -> Option<&str> {
+        let group = match self {
+            Self::Group(group) | Self::GroupVersion { group, .. } => group,
+            Self::Resource(target) => &target.group,
+            Self::CoreVersions | Self::Groups | Self::Unknown => return None,
+        };
+        (!group.is_empty()).then_some(group.as_str())
+    }
+}
+
 /// What a longer path names. An empty text means that the path has no such part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {
@@ -145,6 +157,16 @@ mod tests {
             ("/api/v1/namespaces/d/pods/a%3Ab", "|v1|d|pods|a:b|"),
         ] {
             assert_eq!(shown(path), expected, "{path}");
+        }
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_path_means_something_or_nothing(path in "(/|%|[a-z0-9.]|watch|api|apis|namespaces|%2[Ff]|\\PC){0,40}") {
+            if let ApiPath::Resource(target) = parse(&path) {
+                assert!(!target.resource.is_empty() && !target.resource.contains('/'));
+                assert!(!target.name.contains('/') && !target.namespace.contains('/'));
+            }
         }
     }
 

@@ -7,12 +7,12 @@ use api::failure::{Failure, Reason};
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
 
 use crate::context::Context;
 use crate::http::app::App;
-use crate::http::content::accept::{self, Accepted, Encoding, Offer};
+use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
 use crate::http::content::body;
 use crate::http::exchange::{Exchange, Verb};
 use crate::http::logs;
@@ -23,6 +23,7 @@ use crate::http::reply::list;
 use crate::http::reply::object::{self, Look};
 use crate::http::reply::table::RowObject;
 use crate::http::reply::watch::{self, Counted, Watching};
+use crate::http::reply::web_socket;
 use crate::kinds::erased::KindRef;
 use crate::kinds::facts::{Facts, Subresource};
 use crate::registry;
@@ -52,14 +53,17 @@ pub async fn serve(
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let kind = exchange.kind.ok_or_else(Failure::unknown_resource)?;
+    if parts.method == Method::HEAD {
+        return Err(Failure::method_not_allowed());
+    }
     let place = Place::find(app, exchange, &parts, kind, target)?;
     match exchange.attributes.verb {
         Verb::Get if target.subresource == "log" => {
             logs::serve(app, &place.query, &target.namespace, &target.name).await
         }
-        Verb::Get => place.get(),
-        Verb::List => place.list(),
-        Verb::Watch => place.watch(&target.name, target.legacy_watch),
+        Verb::Get => place.get().await,
+        Verb::List => place.list().await,
+        Verb::Watch => place.watch(&target.name, target.legacy_watch).await,
         Verb::Create => place.create(body).await,
         Verb::Update => place.update(body).await,
         Verb::Patch => place.patch(body).await,
@@ -92,6 +96,8 @@ impl<'a> Place<'a> {
             Verb::Update | Verb::Patch => !is_collection,
             _ => true,
         };
+        // The old prefix is for watches alone.
+        let fits = fits && (!target.legacy_watch || verb == Verb::Watch);
         let needs_namespace = facts.namespaced && matches!(verb, Verb::Create | Verb::DeleteCollection);
         if !allowed.contains(&verb.name()) || !fits || (needs_namespace && namespace.is_none()) {
             return Err(Failure::method_not_allowed());
@@ -133,20 +139,25 @@ impl<'a> Place<'a> {
         object::object(code, accepted, self.kind, object, &self.look())
     }
 
-    fn get(&self) -> Result<Response, Failure> {
+    async fn get(&self) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let revision = self.query.get("resourceVersion").unwrap_or_default();
+        self.app.registry.wait_for(revision).await?;
         let object = self.app.registry.get(self.kind, self.target(), revision)?;
         Ok(self.reply(StatusCode::OK, accepted, &object))
     }
 
-    fn list(&self) -> Result<Response, Failure> {
+    async fn list(&self) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
-        let page = self.app.registry.list(self.kind, self.namespace, &self.query.list_options()?)?;
+        let options = self.query.list_options()?;
+        if options.continue_token.is_empty() {
+            self.app.registry.wait_for(&options.resource_version).await?;
+        }
+        let page = self.app.registry.list(self.kind, self.namespace, &options)?;
         Ok(list::list(accepted, self.kind, page, &self.look()))
     }
 
-    fn watch(&self, name: &str, legacy: bool) -> Result<Response, Failure> {
+    async fn watch(&self, name: &str, legacy: bool) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         if accepted.encoding != Encoding::Json {
             return Err(accept::not_acceptable());
@@ -154,6 +165,9 @@ impl<'a> Place<'a> {
         let mut options = self.query.list_options()?;
         if legacy && !name.is_empty() {
             options.field_selector = format!("metadata.name={name}");
+        }
+        if options.send_initial_events == Some(true) {
+            self.app.registry.wait_for(&options.resource_version).await?;
         }
         let timeout = self.query.integer("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
         let timeout = timeout.filter(|seconds| *seconds > 0).map_or_else(usual_timeout, Duration::from_secs);
@@ -163,7 +177,7 @@ impl<'a> Place<'a> {
             events => events?,
         };
         let gauge = self.app.measures.long_running.get_or_create(&Measures::request_labels(self.exchange)).clone();
-        Ok(watch::watch(Watching {
+        let watching = Watching {
             app: self.app.clone(),
             kind: self.kind,
             events,
@@ -174,15 +188,19 @@ impl<'a> Place<'a> {
             counted: Counted::new(gauge),
             columns_are_known: false,
             is_over: false,
-        }))
+        };
+        if web_socket::is_asked(self.parts) {
+            return web_socket::watch(self.parts, watching).await;
+        }
+        Ok(watch::watch(watching))
     }
 
     async fn create(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let context = self.context("CreateOptions")?;
         let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
-        if self.subresource.is_some() {
-            let answer = self.app.registry.create_at(&context, self.kind, self.target(), json).await?;
+        if self.subresource.is_some() || self.app.registry.only_acts(self.kind) {
+            let answer = self.app.registry.act(&context, self.kind, self.target(), json).await?;
             return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
         }
         if self.kind.is_answered() {
@@ -229,7 +247,8 @@ impl<'a> Place<'a> {
                 Ok(self.reply(code, accepted, &object))
             }
             Deleted::Gone(object) => {
-                let accepted = accept::negotiate(&self.parts.headers, self.query.get("pretty"), Offer::Plain)?;
+                // A Status is no row of a table, whatever was asked for.
+                let accepted = Accepted { form: Form::Object, ..accepted };
                 let status = gone(self.kind.facts(), &object);
                 Ok(object::document(StatusCode::OK, accepted, status, &self.parts.headers))
             }
@@ -249,7 +268,9 @@ impl<'a> Place<'a> {
 
 /// The namespace that the path gives to the registry, if the path fits the scope of the kind.
 fn namespace_of<'a>(facts: &Facts, target: &'a Target) -> Result<Option<&'a str>, Failure> {
-    let is_namespace_itself = target.resource == "namespaces" && target.group.is_empty();
+    // No namespace lies inside another.
+    let is_core = target.group.is_empty();
+    let is_namespace_itself = is_core && target.resource == "namespaces" && target.name == target.namespace;
     match (&*target.namespace, facts.namespaced) {
         ("", false) => Ok(None),
         (_, false) if is_namespace_itself => Ok(None),

@@ -44,6 +44,13 @@ pub fn fill_spec(spec: &mut ResourceClaimSpec) {
     }
 }
 
+pub fn fill_status(status: &mut ResourceClaimStatus) {
+    let devices = status.allocation.iter_mut().filter_map(|allocation| allocation.devices.as_mut());
+    for result in devices.flat_map(|devices| devices.results.iter_mut().flatten()) {
+        fill_tolerations(&mut result.tolerations);
+    }
+}
+
 fn fill_mode(mode: &mut Option<String>, count: &mut Option<i64>) {
     default_text(mode, "ExactCount");
     if text(mode) == "ExactCount" && count.unwrap_or_default() == 0 {

@@ -20,7 +20,7 @@ impl Kind for ResourceClaim {
 
     fn fill_defaults(&mut self) {
         claim_rules::fill_spec(&mut self.spec);
-        self.status.get_or_insert_default();
+        claim_rules::fill_status(self.status.get_or_insert_default());
     }
 
     fn before_create(&mut self) {

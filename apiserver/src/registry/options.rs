@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use api::cidr::Cidr;
 use api::failure::Failure;
+use api::field::{ErrorType, FieldError};
 use lifecycle::clock::Clock;
 use lifecycle::tasks::Tasks;
 
+use crate::registry::token_signer::TokenSigner;
 use crate::storage::object::{Object, Revision};
 
 /// How a registry is set up.
@@ -19,13 +21,22 @@ pub struct Options {
     /// Where the addresses of Services come from.
     pub service_range: Cidr,
     pub node_ports: RangeInclusive<u16>,
+    /// Without one, nobody is given a token.
+    pub token_signer: Option<Arc<dyn TokenSigner>>,
 }
 
 impl Options {
     pub fn new(clock: Clock, tasks: Tasks) -> Self {
         let service_range = Cidr::new(Ipv4Addr::new(127, 96, 0, 0).into(), 16);
-        Self { clock, tasks, service_range, node_ports: 30000..=32767 }
+        Self { clock, tasks, service_range, node_ports: 30000..=32767, token_signer: None }
     }
+}
+
+/// The refusal of `dryRun` with anything but `All`. It shows the whole list.
+pub fn unknown_dry_run(runs: &[impl AsRef<str>]) -> FieldError {
+    let runs: Vec<&str> = runs.iter().map(AsRef::as_ref).collect();
+    let body = format!("Unsupported value: {}: supported values: \"All\"", serde_json::json!(runs));
+    FieldError { kind: ErrorType::NotSupported, field: "dryRun".to_owned(), body }
 }
 
 /// The query of a list or a watch, not parsed: wrong values are the registry's to refuse.

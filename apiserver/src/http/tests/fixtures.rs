@@ -9,6 +9,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
@@ -17,6 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
@@ -33,9 +35,14 @@ use crate::storage::memory::Memory;
 
 /// A server with an empty store.
 pub async fn server(tasks: &Tasks) -> Server {
+    server_with(tasks, Limits::default()).await
+}
+
+/// A server that keeps this much of the past.
+pub async fn server_with(tasks: &Tasks, limits: Limits) -> Server {
     let clock = Clock::tokio();
     let (engine, layout) = (Arc::new(Memory::default()), Arc::new(KindLayout));
-    let storage = Storage::open(engine, layout, clock.clone(), tasks, Limits::default()).await.unwrap();
+    let storage = Storage::open(engine, layout, clock.clone(), tasks, limits).await.unwrap();
     let registry = Registry::new(storage, Options::new(clock.clone(), tasks.clone())).unwrap();
     Server::new(registry, clock, &Metrics::new(), tasks)
 }
@@ -51,12 +58,55 @@ pub async fn ask(server: &Server, user: User, method: &str, path: &str, body: &s
     server.in_process(user).oneshot(request).await.unwrap()
 }
 
+/// Patches as this user, with a merge patch.
+pub async fn patch(server: &Server, path: &str, body: &Value) -> (u16, Value) {
+    let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    told(server.in_process(admin()).oneshot(request).await.unwrap()).await
+}
+
+/// Asks as an administrator, and is told the code and the JSON.
+pub async fn does(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    told(ask(server, admin(), method, path, &body).await).await
+}
+
+/// A server with a namespace `d` that has its ServiceAccount.
+pub async fn furnished(tasks: &Tasks) -> Server {
+    let server = server(tasks).await;
+    for (path, name) in [("/api/v1/namespaces", "d"), ("/api/v1/namespaces/d/serviceaccounts", "default")] {
+        let (code, answer) = does(&server, "POST", path, &serde_json::json!({"metadata": {"name": name}})).await;
+        assert_eq!(code, 201, "{answer}");
+    }
+    server
+}
+
 /// The code and the JSON of an answer.
 pub async fn told(response: Response) -> (u16, Value) {
     let code = response.status().as_u16();
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let value = serde_json::from_slice(&bytes);
     (code, value.unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+/// A connection over which this server speaks HTTP/1.1 with an administrator.
+pub fn connect_plainly(server: &Server, tasks: &Tasks) -> DuplexStream {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let service = TowerToHyperService::new(server.in_process(admin()));
+    tasks.spawn_until_stop("connection", async move {
+        let http = hyper::server::conn::http1::Builder::new();
+        drop(http.serve_connection(TokioIo::new(theirs), service).with_upgrades().await);
+    });
+    ours
+}
+
+/// The head of the next answer.
+pub async fn head(stream: &mut DuplexStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
 }
 
 /// An authority, and what it signed.
