@@ -33,8 +33,18 @@ const ZEROS: &[&str] = &[
 ];
 
 /// Texts that are pointers in Go: empty is a value of its own.
-const TEXTS: &[&str] =
-    &["apiGroup", "appProtocol", "holderIdentity", "ingressClassName", "storageClassName", "volumeAttributesClassName"];
+const TEXTS: &[&str] = &[
+    "apiGroup",
+    "appProtocol",
+    "failedIndexes",
+    "holderIdentity",
+    "ingressClassName",
+    "managedBy",
+    "storageClassName",
+    "succeededIndexes",
+    "timeZone",
+    "volumeAttributesClassName",
+];
 
 /// The names of all fields that hold maps.
 fn map_names() -> &'static BTreeSet<&'static str> {

@@ -7,6 +7,7 @@ pub mod probes;
 pub mod quality;
 mod resolution;
 pub mod resources;
+mod restarts;
 pub mod rules;
 mod security;
 mod spread;
