@@ -265,7 +265,7 @@ fn no_object_breaks_its_kind() {
         let mut all = Vec::new();
         places(&original, "", &mut all);
         endure(*kind, &original, &original);
-        for _ in 0..40 {
+        for _ in 0..20 {
             let mut object = original.clone();
             for _ in 0..=below(4) {
                 if let Some(place) = object.pointer_mut(&all[below(all.len())]) {
