@@ -347,3 +347,19 @@ fn tables_show_storage_and_bounds_as_upstream_shows_them() {
     let component = json!({"conditions": [{"type": "Healthy", "status": "False", "message": "m", "error": "e"}]});
     assert_eq!(cells("ComponentStatus", component), ["x", "Unhealthy", "m", "e"]);
 }
+
+#[test]
+fn old_ways_of_storage_are_warned_of() {
+    let old = json!({"volume.beta.kubernetes.io/storage-class": "s"});
+    let claim = json!({"metadata": {"annotations": old}, "spec": {"resources": {"requests": {"storage": "500m"}}}});
+    let class = "metadata.annotations[volume.beta.kubernetes.io/storage-class]: deprecated since v1.8; use \
+                 \"storageClassName\" attribute instead";
+    assert_eq!(
+        draft("PersistentVolumeClaim", claim).warnings(),
+        [class, "spec.resources.requests[storage]: fractional byte value \"500m\" is invalid, must be an integer"]
+    );
+    let volume = json!({"metadata": {"annotations": old}, "spec": {"persistentVolumeReclaimPolicy": "Recycle"}});
+    let warnings = draft("PersistentVolume", volume).warnings();
+    assert_eq!(warnings[0], class);
+    assert!(warnings[1].starts_with("spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated."));
+}

@@ -2,7 +2,6 @@
 
 use api::field::{FieldError, FieldErrors, Path};
 use k8s_openapi::api::batch::v1::{CronJob, CronJobSpec, CronJobStatus, JobSpec, JobTemplateSpec};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 use serde_json::Value;
 
 use crate::kinds::facts::{Flags, STATUS, Subresource};
@@ -46,7 +45,7 @@ impl Kind for CronJob {
             table::images(job_of(job).template.spec.as_ref()).into()
         }),
         Column::wide("Selector", "string", table::SELECTOR, |job, _| {
-            table::selector(&job_of(job).selector.unwrap_or(LabelSelector::default())).into()
+            table::selector(&job_of(job).selector.unwrap_or_default()).into()
         }),
     ];
 

@@ -74,7 +74,7 @@ impl Kind for DaemonSet {
         self.status = old.status.clone();
         let template = |set: &Self| set.spec.as_ref().map(|spec| spec.template.clone());
         let has_changed = template(self) != template(old);
-        set_template_generation(self, template_generation(old) + i64::from(has_changed));
+        set_template_generation(self, template_generation(old).saturating_add(i64::from(has_changed)));
     }
 
     fn before_subresource_update(&mut self, _: &str, old: &Self) {

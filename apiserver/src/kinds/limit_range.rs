@@ -11,7 +11,7 @@ use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Amount;
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::resource_names;
-use crate::kinds::rules::{canonical_amounts, readable};
+use crate::kinds::rules::{canonical_amounts, readable, text};
 use crate::kinds::table::{created_at_column, name_column};
 
 const POD: &str = "Pod";
@@ -25,6 +25,14 @@ impl Kind for LimitRange {
 
     fn fill_defaults(&mut self) {
         self.spec.get_or_insert_default().limits.iter_mut().for_each(fill);
+    }
+
+    /// One without a name is given one that nobody else has.
+    fn before_create(&mut self) {
+        let metadata = &mut self.metadata;
+        if text(&metadata.name).is_empty() && text(&metadata.generate_name).is_empty() {
+            metadata.name = metadata.uid.clone();
+        }
     }
 
     fn validate(&self, errors: &mut FieldErrors) {

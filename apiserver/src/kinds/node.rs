@@ -93,11 +93,9 @@ impl Kind for Node {
             let why = "node updates may not change podCIDR except from \"\" to valid";
             errors.push(FieldError::forbidden(&path.child("podCIDRs"), why));
         }
-        if !text(&old.provider_id).is_empty() {
-            if new.provider_id != old.provider_id {
-                let why = "node updates may not change providerID except from \"\" to valid";
-                errors.push(FieldError::forbidden(&path.child("providerID"), why));
-            }
+        if !text(&old.provider_id).is_empty() && new.provider_id != old.provider_id {
+            let why = "node updates may not change providerID except from \"\" to valid";
+            errors.push(FieldError::forbidden(&path.child("providerID"), why));
         }
     }
 

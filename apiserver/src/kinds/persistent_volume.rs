@@ -2,6 +2,7 @@
 
 use api::field::{FieldError, FieldErrors, Path};
 use k8s_openapi::api::core::v1::{PersistentVolume, PersistentVolumeSpec, PersistentVolumeStatus};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 
 use crate::kinds::claim_spec::PENDING;
 use crate::kinds::facts::{Flags, STATUS, Subresource};
@@ -82,6 +83,16 @@ impl Kind for PersistentVolume {
         volume_sources::validate(&spec(self), &Path::new("spec"), errors);
     }
 
+    fn warnings(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = warning_of_class(&self.metadata).into_iter().collect();
+        if text(&spec(self).persistent_volume_reclaim_policy) == "Recycle" {
+            let why = "spec.persistentVolumeReclaimPolicy: The Recycle reclaim policy is deprecated. Instead, the \
+                       recommended approach is to use dynamic provisioning.";
+            sentences.push(why.to_owned());
+        }
+        sentences
+    }
+
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
         let (new, old) = (spec(self), spec(old));
         let path = Path::new("spec");
@@ -100,6 +111,16 @@ impl Kind for PersistentVolume {
             errors.push(FieldError::forbidden(&path.child("volumeAttributesClassName"), why));
         }
     }
+}
+
+/// Of a class that is said in the old way.
+pub fn warning_of_class(metadata: &ObjectMeta) -> Option<String> {
+    let is_set = metadata.annotations.as_ref().is_some_and(|annotations| annotations.contains_key(CLASS_ANNOTATION));
+    is_set.then(|| {
+        format!(
+            "metadata.annotations[{CLASS_ANNOTATION}]: deprecated since v1.8; use \"storageClassName\" attribute instead"
+        )
+    })
 }
 
 fn spec(volume: &PersistentVolume) -> PersistentVolumeSpec {

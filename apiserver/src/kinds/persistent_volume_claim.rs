@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpe
 
 use crate::kinds::facts::{Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::persistent_volume::CLASS_ANNOTATION;
+use crate::kinds::persistent_volume::{CLASS_ANNOTATION, warning_of_class};
 use crate::kinds::rules::{immutable, positive_amount, readable, supported, text};
 use crate::kinds::table::{self, age_column, name_column, or_unset};
 use crate::kinds::{claim_spec, difference};
@@ -71,6 +71,18 @@ impl Kind for PersistentVolumeClaim {
 
     fn validate(&self, errors: &mut FieldErrors) {
         claim_spec::validate(&spec(self), &Path::new("spec"), errors);
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let mut sentences: Vec<String> = warning_of_class(&self.metadata).into_iter().collect();
+        let requests = spec(self).resources.and_then(|resources| resources.requests).unwrap_or_default();
+        let asked = requests.get("storage").and_then(|amount| Quantity::parse(&amount.0).ok());
+        if let Some(amount) = asked.filter(|amount| Quantity::from_units(amount.units()) != *amount) {
+            sentences.push(format!(
+                "spec.resources.requests[storage]: fractional byte value \"{amount}\" is invalid, must be an integer"
+            ));
+        }
+        sentences
     }
 
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {

@@ -345,3 +345,74 @@ fn a_pod_as_a_whole_asks_for_what_its_containers_ask_for() {
         json!({"limits": {"cpu": "1", "memory": "1Gi"}, "requests": {"cpu": "100m", "memory": "1Gi"}})
     );
 }
+
+#[test]
+fn a_pod_as_a_whole_holds_what_is_in_it() {
+    let whole = |resources: Value, of_container: Value| {
+        merged(container(json!({"resources": of_container})), &json!({"resources": resources}))
+    };
+    assert_refused(
+        "Pod",
+        pod,
+        &[
+            (whole(json!({"limits": {"cpu": "2"}}), json!({"requests": {"cpu": "1"}, "limits": {"cpu": "2"}})), &[]),
+            (
+                whole(
+                    json!({"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}),
+                    json!({"requests": {"cpu": "2"}, "limits": {"cpu": "3"}}),
+                ),
+                &[
+                    "spec.resources.requests[cpu]: Invalid value: \"1\": must be greater than or equal to aggregate container \
+                 requests of 2",
+                    "spec.containers[0].resources.limits[cpu]: Invalid value: \"3\": must be less than or equal to pod limits \
+                 of 1",
+                ],
+            ),
+            (
+                whole(json!({"requests": {"ephemeral-storage": "1Gi"}}), json!({})),
+                &["spec.resources.requests: Unsupported value: \"ephemeral-storage\": supported values: \"cpu\", \
+               \"hugepages-\", \"memory\""],
+            ),
+        ],
+    );
+    let class = |resources: Value, of_container: Value| {
+        let mut draft = draft("Pod", pod(whole(resources, of_container)));
+        draft.before_create();
+        draft.to_value()["status"]["qosClass"].clone()
+    };
+    let all = json!({"limits": {"cpu": "1", "memory": "1Gi"}});
+    assert_eq!(class(all.clone(), json!({})), "Guaranteed");
+    assert_eq!(class(json!({"requests": {"cpu": "1"}}), all), "Burstable");
+}
+
+#[test]
+fn a_container_is_started_again_by_rules() {
+    let rules = |change: Value| {
+        container(merged(
+            json!({"restartPolicy": "Never",
+            "restartPolicyRules": [{"action": "Restart", "exitCodes": {"operator": "In", "values": [1]}}]}),
+            &change,
+        ))
+    };
+    assert_refused(
+        "Pod",
+        pod,
+        &[
+            (rules(json!({})), &[]),
+            (
+                rules(json!({"restartPolicy": null})),
+                &[
+                    "spec.containers[0].restartPolicy: Required value: must specify restartPolicy when restart rules are used",
+                ],
+            ),
+            (
+                rules(json!({"restartPolicyRules": [{"action": "Stop"}]})),
+                &[
+                    "spec.containers[0].restartPolicyRules[0].action: Unsupported value: \"Stop\": supported values: \
+                 \"Restart\", \"RestartAllContainers\"",
+                    "spec.containers[0].restartPolicyRules[0].exitCodes: Required value: must be specified",
+                ],
+            ),
+        ],
+    );
+}

@@ -158,6 +158,8 @@ pub fn validate_zone(zone: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -175,6 +177,18 @@ mod tests {
             "CRON_TZ=UTC @hourly",
         ] {
             assert_eq!(validate(schedule), Ok(()), "{schedule}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_text_breaks_the_reading(text in "[0-9*/,?a-zA-Z@=. -]{0,40}|.{0,20}") {
+            let _ = (validate(&text), validate_zone(&text));
+        }
+
+        #[test]
+        fn what_is_in_bounds_is_read(minute in 0..60, hour in 0..24, day in 1..32, month in 1..13, weekday in 0..7) {
+            prop_assert_eq!(validate(&format!("{minute} {hour}/3 1-{day} {month} {weekday}-6")), Ok(()));
         }
     }
 

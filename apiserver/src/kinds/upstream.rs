@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
+use api::field::FieldErrors;
 use api::schema::{self, Definition, View};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
@@ -84,6 +85,47 @@ fn every_kind_has_the_columns_of_upstream() {
     }
 }
 
+/// The field labels of a row of upstream's table, without notes and with what stands for several written out.
+fn labels(text: &str) -> Vec<String> {
+    let mut rest = text.to_owned();
+    while let (Some(begin), Some(end)) = (rest.find('('), rest.find(')')) {
+        rest.replace_range(begin..=end, "");
+    }
+    if let (Some(begin), Some(end)) = (rest.find('{'), rest.find('}')) {
+        let stem = rest[..begin].rsplit(',').next().unwrap_or_default().to_owned();
+        let all: Vec<String> = rest[begin + 1..end].split(',').map(|part| format!("{stem}{part}")).collect();
+        rest.replace_range(begin - stem.len()..=end, &all.join(","));
+    }
+    let names = rest.split(',').map(|label| label.split("->").next().unwrap_or_default().trim().to_owned());
+    let mut labels: Vec<String> = names.filter(|label| !label.is_empty() && !label.starts_with("metadata.")).collect();
+    labels.sort_unstable();
+    labels
+}
+
+#[test]
+fn every_kind_has_the_flags_and_field_labels_of_upstream() {
+    let Some(path) = place("strategies.csv") else { return };
+    let text = std::fs::read_to_string(path).unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().skip(1).map(|line| line.split(';').collect()).collect();
+    for kind in KINDS.iter().filter(|kind| kind.facts().allows("create")) {
+        let (facts, what) = (kind.facts(), kind.facts().plural);
+        let is_of = |row: &&Vec<&str>| row[1] == facts.plural || row[1] == facts.singular();
+        let Some(row) = rows.iter().find(is_of) else { panic!("upstream has no {what}") };
+        let flags = facts.flags;
+        assert_eq!(flags.create_on_update.to_string(), row[2], "{what}");
+        assert_eq!(flags.unconditional_update.to_string(), row[3], "{what}");
+        assert_eq!(flags.returns_deleted, row[4] == "yes", "{what}");
+        assert_eq!(flags.orphans_by_default, row[5].starts_with("Orphan"), "{what}");
+        assert_eq!(flags.ignores_dependents, row[5] == "Unsupported", "{what}");
+        // What is another kind in another shape has labels in that shape.
+        if kind.storage() == facts.resource() {
+            let mut ours: Vec<&str> = kind.field_labels().iter().map(|label| label.label).collect();
+            ours.sort_unstable();
+            assert_eq!(ours, labels(row[8]), "{what}");
+        }
+    }
+}
+
 /// Fields of objects that upstream's document gives a default for, with values, below what is there.
 fn defaults(definition: Definition, value: &Value, at: &str, found: &mut Vec<(String, Value, Option<Value>)>) {
     let Some(object) = value.as_object() else { return };
@@ -148,4 +190,89 @@ fn what_upstreams_document_gives_a_default_has_it() {
         }
     }
     assert!(count > 50, "{count}");
+}
+
+/// Values that stand where others were.
+fn oddities() -> Vec<Value> {
+    vec![
+        json!(null),
+        json!(0),
+        json!(-1),
+        json!(i64::MAX),
+        json!(i32::MIN),
+        json!(true),
+        json!(""),
+        json!("100%"),
+        json!("-5-"),
+        json!("9e999"),
+        json!("é\u{0}😀"),
+        json!("::/0"),
+        json!([]),
+        json!({}),
+    ]
+}
+
+/// Every place in a value, as a pointer.
+fn places(value: &Value, at: &str, found: &mut Vec<String>) {
+    found.push(at.to_owned());
+    match value {
+        Value::Object(object) => object.iter().for_each(|(name, value)| {
+            places(value, &format!("{at}/{}", name.replace('~', "~0").replace('/', "~1")), found);
+        }),
+        Value::Array(list) => {
+            list.iter().enumerate().for_each(|(index, value)| places(value, &format!("{at}/{index}"), found));
+        }
+        _ => {}
+    }
+}
+
+/// Everything that a write does to an object, whatever it says.
+fn endure(kind: KindRef, object: &Value, old: &Value) {
+    let Ok(mut decoded) = kind.decode_value(object.clone()) else { return };
+    let old = kind.decode_value(old.clone()).unwrap().draft;
+    let mut errors = FieldErrors::default();
+    let draft = &mut decoded.draft;
+    draft.fill_defaults();
+    let mut created = draft.copy();
+    created.before_create();
+    created.validate(&mut errors);
+    created.validate_new(&mut errors);
+    created.warnings();
+    let _ = created.scaled();
+    draft.before_update(&*old);
+    draft.validate(&mut errors);
+    draft.validate_update(&*old, &mut errors);
+    let mut part = draft.copy();
+    part.before_subresource_update("status", &*old);
+    part.validate_subresource_update("status", &*old, &mut errors);
+    let now = "2026-01-01T00:00:00Z".parse().unwrap();
+    kind.cells(&created.encode(), now).expect("what was written can be read");
+    let _ = kind.encode_stored(&*created).map(|stored| kind.view(&stored));
+}
+
+#[test]
+fn no_object_breaks_its_kind() {
+    let Some(folder) = place("fixtures") else { return };
+    let oddities = oddities();
+    // The same row of numbers every time, so that what is found is found again.
+    let mut state: u64 = 0x5EED;
+    let mut below = |count: usize| {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 33).unwrap() % count
+    };
+    for kind in KINDS {
+        let original = without_what_differs(fixture(&folder, *kind));
+        let mut all = Vec::new();
+        places(&original, "", &mut all);
+        endure(*kind, &original, &original);
+        for _ in 0..20 {
+            let mut object = original.clone();
+            for _ in 0..=below(4) {
+                if let Some(place) = object.pointer_mut(&all[below(all.len())]) {
+                    *place = oddities[below(oddities.len())].clone();
+                }
+            }
+            endure(*kind, &object, &original);
+        }
+    }
 }

@@ -159,7 +159,7 @@ fn validate_one_source(spec: &PersistentVolumeSpec, path: &Path, errors: &mut Fi
     }
 }
 
-fn validate_host_path(source: &HostPathVolumeSource, path: &Path, errors: &mut FieldErrors) {
+pub fn validate_host_path(source: &HostPathVolumeSource, path: &Path, errors: &mut FieldErrors) {
     if source.path.is_empty() {
         errors.push(FieldError::required(&path.child("path"), ""));
     } else if source.path.split('/').any(|part| part == "..") {

@@ -33,8 +33,18 @@ const ZEROS: &[&str] = &[
 ];
 
 /// Texts that are pointers in Go: empty is a value of its own.
-const TEXTS: &[&str] =
-    &["apiGroup", "appProtocol", "holderIdentity", "ingressClassName", "storageClassName", "volumeAttributesClassName"];
+const TEXTS: &[&str] = &[
+    "apiGroup",
+    "appProtocol",
+    "failedIndexes",
+    "holderIdentity",
+    "ingressClassName",
+    "managedBy",
+    "storageClassName",
+    "succeededIndexes",
+    "timeZone",
+    "volumeAttributesClassName",
+];
 
 /// The names of all fields that hold maps.
 fn map_names() -> &'static BTreeSet<&'static str> {
@@ -68,7 +78,8 @@ pub fn may_be_in_text(json: &[u8]) -> bool {
                 after[1..].trim_ascii_start().starts_with(b"}") && is_named(before, |name| map_names().contains(name))
             }
             Some(b'"') => after[1..].starts_with(b"\""),
-            Some(b'n') => after.starts_with(b"null"),
+            // Older clients written in Go say so of every new object.
+            Some(b'n') => after.starts_with(b"null") && !is_named(before, |name| name == "creationTimestamp"),
             Some(b'f' | b'0') => is_named(before, |name| ZEROS.contains(&name)),
             _ => false,
         };
@@ -174,6 +185,7 @@ mod tests {
         assert!(are_in(&value) && may_be_in_text(value.to_string().as_bytes()));
         leave_out(&mut value, schema::of_kind("", "v1", "Pod").unwrap());
         assert_eq!(value["metadata"]["annotations"], json!({"b": "c"}));
+        assert!(!may_be_in_text(br#"{"metadata": {"name": "p", "creationTimestamp": null}}"#));
     }
 
     #[test]

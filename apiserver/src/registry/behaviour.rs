@@ -437,6 +437,15 @@ async fn jobs_and_controllers_leave_their_pods_unless_told_otherwise() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_limit_range_without_a_name_is_named_after_itself() {
+    let fixture = Fixture::new().await;
+    let mut range = sample(fixture.kind("limitranges"), "x");
+    range["metadata"] = json!({});
+    let made = fixture.create("limitranges", range).await.unwrap();
+    assert_eq!(made["metadata"]["name"], made["metadata"]["uid"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn component_statuses_are_none_and_none_can_be_made() {
     let fixture = Fixture::new().await;
     let kind = fixture.kind("componentstatuses");

@@ -160,12 +160,12 @@ fn status_of_new(
     if let Some(conditions) = status.conditions.as_ref().filter(|conditions| !conditions.is_empty()) {
         put(metadata, CONDITIONS, conditions)?;
     }
-    let percent = states
-        .iter()
-        .filter(|state| state.type_ == "Resource")
-        .filter_map(|state| state.resource.as_ref().filter(|state| state.name == "cpu")?.current.average_utilization);
+    let percent = states.iter().rev().find_map(|state| {
+        let source = state.resource.as_ref().filter(|source| state.type_ == "Resource" && source.name == "cpu")?;
+        source.current.average_utilization
+    });
     Ok(v1::HorizontalPodAutoscalerStatus {
-        current_cpu_utilization_percentage: percent.last(),
+        current_cpu_utilization_percentage: percent,
         current_replicas: status.current_replicas.unwrap_or_default(),
         desired_replicas: status.desired_replicas,
         last_scale_time: status.last_scale_time.clone(),

@@ -53,6 +53,8 @@ pub fn overlap(one: &[(i32, i32)], other: &[(i32, i32)]) -> Option<i32> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -72,6 +74,15 @@ mod tests {
             ),
         ] {
             assert_eq!(parse(text, 10).unwrap_err(), why);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn no_list_breaks_the_reading(text in "[0-9,-]{0,40}|.{0,20}", completions: i32) {
+            if let Ok(list) = parse(&text, completions) {
+                prop_assert!(count(&list) <= completions.max(0));
+            }
         }
     }
 

@@ -6,14 +6,13 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::api::core::v1::{Container, ContainerPort, EnvFromSource, EnvVar, EnvVarSource, PodSpec, VolumeMount};
 
-use crate::kinds::pod_spec::{ephemeral, probes, resources, security};
+use crate::kinds::pod_spec::{ephemeral, probes, resources, restarts, security};
 use crate::kinds::rules::{
     PROTOCOLS, config_key, inner_path, ip_address, port_number, required_and_supported, supported, text,
 };
 
 const PULL_POLICIES: &[&str] = &["Always", "IfNotPresent", "Never"];
 const MESSAGE_POLICIES: &[&str] = &["FallbackToLogsOnError", "File"];
-const RESTART_POLICIES: &[&str] = &["Always", "Never", "OnFailure"];
 
 /// All containers of a pod, of all three sorts: their names are told apart across the lists.
 pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
@@ -145,9 +144,6 @@ fn validate_container(container: &Container, around: &Surroundings<'_>, path: &P
     required_and_supported(errors, &path.child("imagePullPolicy"), policy, PULL_POLICIES);
     let policy = text(&container.termination_message_policy);
     required_and_supported(errors, &path.child("terminationMessagePolicy"), policy, MESSAGE_POLICIES);
-    if let Some(policy) = &container.restart_policy {
-        supported(errors, &path.child("restartPolicy"), policy, RESTART_POLICIES);
-    }
     validate_env(container.env.as_deref(), &path.child("env"), errors);
     validate_env_from(container.env_from.as_deref(), &path.child("envFrom"), errors);
     validate_mounts(container.volume_mounts.as_deref(), around.volumes, &path.child("volumeMounts"), errors);
@@ -161,6 +157,7 @@ fn validate_container(container: &Container, around: &Surroundings<'_>, path: &P
             }
         }
     }
+    restarts::validate(container, path, errors);
     validate_resizes(container, text(&around.spec.restart_policy), &path.child("resizePolicy"), errors);
     if let Some(context) = &container.security_context {
         let host_users = around.spec.host_users != Some(false);

@@ -8,6 +8,7 @@ pub mod quality;
 pub mod resize;
 mod resolution;
 pub mod resources;
+mod restarts;
 pub mod rules;
 mod security;
 mod spread;

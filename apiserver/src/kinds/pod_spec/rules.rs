@@ -39,9 +39,7 @@ pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
         required_and_supported(errors, &path.child("os").child("name"), &os.name, &["linux", "windows"]);
     }
     validate_claims(spec, &path.child("resourceClaims"), errors);
-    if let Some(wanted) = &spec.resources {
-        resources::validate(wanted, &path.child("resources"), errors);
-    }
+    resources::validate_whole(spec, path, errors);
     resources::amounts(spec.overhead.as_ref(), &path.child("overhead"), errors);
     if let Some(policy) = &spec.preemption_policy {
         supported(errors, &path.child("preemptionPolicy"), policy, &["Never", "PreemptLowerPriority"]);

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod, PodStatus};
+use k8s_openapi::api::core::v1::{Container, ContainerStateTerminated, ContainerStatus, Pod, PodSpec, PodStatus};
 
 use crate::kinds::rules::{ip_address, shown, text};
 
@@ -16,28 +16,22 @@ pub fn validate(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
     if !node.is_empty() {
         errors.check(&path.child("nominatedNodeName"), node, names::dns_subdomain);
     }
-    let policy = old.spec.as_ref().map_or("", |spec| text(&spec.restart_policy));
-    let is_sidecar = |name: &str| {
-        let init = old.spec.iter().flat_map(|spec| spec.init_containers.iter().flatten());
-        init.into_iter().any(|container| container.name == name && text(&container.restart_policy) == "Always")
-    };
-    validate_states(
-        status.container_statuses.as_deref().unwrap_or_default(),
-        old_status.container_statuses.as_deref().unwrap_or_default(),
-        policy,
-        &path.child("containerStatuses"),
-        errors,
-    );
-    // What fails before the start is tried again unless nothing is.
-    let mut ended = old_status.init_container_statuses.clone().unwrap_or_default();
-    ended.retain(|container| !is_sidecar(&container.name));
-    validate_states(
-        status.init_container_statuses.as_deref().unwrap_or_default(),
-        &ended,
-        if policy == "Always" { "OnFailure" } else { policy },
-        &path.child("initContainerStatuses"),
-        errors,
-    );
+    let (none, spec) = (PodSpec::default(), old.spec.as_ref());
+    let spec = spec.unwrap_or(&none);
+    let init = spec.init_containers.as_deref().unwrap_or_default();
+    for (field, containers, new, old) in [
+        ("containerStatuses", &spec.containers[..], &status.container_statuses, &old_status.container_statuses),
+        ("initContainerStatuses", init, &status.init_container_statuses, &old_status.init_container_statuses),
+    ] {
+        let stays = |status: &ContainerStatus| stays_ended(status, containers, text(&spec.restart_policy));
+        for old in old.iter().flatten().filter(|old| stays(old)) {
+            let same = new.iter().flatten().enumerate().find(|(_, new)| new.name == old.name);
+            if let Some((index, _)) = same.filter(|(_, new)| end_of(new).is_none()) {
+                let why = "may not be transitioned to non-terminated state";
+                errors.push(FieldError::forbidden(&path.child(field).index(index).child("state"), why));
+            }
+        }
+    }
     let addresses = status.pod_ips.iter().flatten().map(|address| address.ip.as_str()).collect();
     validate_addresses(addresses, shown(&status.pod_ips), &path.child("podIPs"), errors);
     let addresses = status.host_ips.iter().flatten().map(|address| address.ip.as_str()).collect();
@@ -51,27 +45,21 @@ pub fn validate(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_states(
-    new: &[ContainerStatus],
-    old: &[ContainerStatus],
-    policy: &str,
-    path: &Path,
-    errors: &mut FieldErrors,
-) {
-    if policy == "Always" {
-        return;
+fn end_of(status: &ContainerStatus) -> Option<&ContainerStateTerminated> {
+    status.state.as_ref()?.terminated.as_ref()
+}
+
+/// Whether a container has ended, and nothing starts it again.
+fn stays_ended(status: &ContainerStatus, containers: &[Container], pod_policy: &str) -> bool {
+    let Some(end) = end_of(status) else { return false };
+    let container = containers.iter().find(|container| container.name == status.name);
+    if container.is_some_and(|container| container.restart_policy_rules.is_some()) {
+        return false;
     }
-    let ended = |status: &ContainerStatus| status.state.as_ref().and_then(|state| state.terminated.clone());
-    for old in old {
-        let Some(end) = ended(old) else { continue };
-        if policy == "OnFailure" && end.exit_code != 0 {
-            continue;
-        }
-        let Some((index, new)) = new.iter().enumerate().find(|(_, new)| new.name == old.name) else { continue };
-        if ended(new).is_none() {
-            let why = "may not be transitioned to non-terminated state";
-            errors.push(FieldError::forbidden(&path.index(index).child("state"), why));
-        }
+    match container.and_then(|container| container.restart_policy.as_deref()).unwrap_or(pod_policy) {
+        "OnFailure" => end.exit_code == 0,
+        "Never" => true,
+        _ => false,
     }
 }
 

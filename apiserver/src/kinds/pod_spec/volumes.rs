@@ -71,32 +71,9 @@ pub fn validate(volumes: &[Volume], path: &Path, errors: &mut FieldErrors) {
 }
 
 fn validate_source(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
-    if let Some(source) = &volume.config_map {
-        let path = path.child("configMap");
-        if source.name.is_empty() {
-            errors.push(FieldError::required(&path.child("name"), ""));
-        }
-        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
-        validate_items(source.items.as_deref(), &path.child("items"), errors);
-    }
-    if let Some(source) = &volume.secret {
-        let path = path.child("secret");
-        if text(&source.secret_name).is_empty() {
-            errors.push(FieldError::required(&path.child("secretName"), ""));
-        }
-        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
-        validate_items(source.items.as_deref(), &path.child("items"), errors);
-    }
+    validate_written(volume, path, errors);
     if let Some(source) = &volume.host_path {
-        let path = path.child("hostPath");
-        if source.path.is_empty() {
-            errors.push(FieldError::required(&path.child("path"), ""));
-        } else if source.path.split('/').any(|part| part == "..") {
-            errors.push(FieldError::invalid(&path.child("path"), source.path.as_str(), "must not contain '..'"));
-        }
-        let types =
-            ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
-        supported(errors, &path.child("type"), text(&source.type_), &types);
+        volume_sources::validate_host_path(source, &path.child("hostPath"), errors);
     }
     if let Some(limit) = volume.empty_dir.as_ref().and_then(|source| source.size_limit.as_ref()) {
         let path = path.child("emptyDir").child("sizeLimit");
@@ -130,6 +107,26 @@ fn validate_source(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
         && source.claim_name.is_empty()
     {
         errors.push(FieldError::required(&path.child("persistentVolumeClaim").child("claimName"), ""));
+    }
+}
+
+/// Volumes whose files the node agent writes.
+fn validate_written(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
+    if let Some(source) = &volume.config_map {
+        let path = path.child("configMap");
+        if source.name.is_empty() {
+            errors.push(FieldError::required(&path.child("name"), ""));
+        }
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        validate_items(source.items.as_deref(), &path.child("items"), errors);
+    }
+    if let Some(source) = &volume.secret {
+        let path = path.child("secret");
+        if text(&source.secret_name).is_empty() {
+            errors.push(FieldError::required(&path.child("secretName"), ""));
+        }
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        validate_items(source.items.as_deref(), &path.child("items"), errors);
     }
     if let Some(source) = &volume.projected {
         let path = path.child("projected");
