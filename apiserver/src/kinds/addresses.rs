@@ -29,6 +29,20 @@ pub fn range(errors: &mut FieldErrors, path: &Path, value: &str) -> Option<Cidr>
     parsed
 }
 
+/// What is to be said of a range that old fields allow, if it may mean something else to another reader.
+pub fn doubtful_range(value: &str, path: &Path) -> Option<String> {
+    let parsed: Cidr = value.parse().ok()?;
+    let address: IpAddr = value.split_once('/')?.0.parse().ok()?;
+    if address != parsed.network() {
+        let single = Cidr::single(address);
+        return Some(format!(
+            "{path}: CIDR value {value:?} is ambiguous in this context (should be \"{parsed}\" or \"{single}\"?)"
+        ));
+    }
+    (address.is_ipv6() && parsed.to_string() != value)
+        .then(|| format!("{path}: IPv6 CIDR value {value:?} should be in RFC 5952 canonical format (\"{parsed}\")"))
+}
+
 /// A range in its canonical form.
 pub fn canonical_range(errors: &mut FieldErrors, path: &Path, value: &str) -> Option<Cidr> {
     let parsed = range(errors, path, value)?;
@@ -53,7 +67,7 @@ fn leading_zeros(value: &str) -> Option<&'static str> {
     let parts: Vec<&str> = value.split('.').collect();
     let is_number = |part: &&str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     let has_zeros = parts.iter().any(|part| part.len() > 1 && part.starts_with('0'));
-    (parts.len() == 4 && parts.iter().all(|part| is_number(part)) && has_zeros).then_some("must not have leading 0s")
+    (parts.len() == 4 && parts.iter().all(is_number) && has_zeros).then_some("must not have leading 0s")
 }
 
 #[cfg(test)]
@@ -75,6 +89,17 @@ mod tests {
         ] {
             assert_eq!(canonical_ip(value).unwrap_err(), why, "{value}");
         }
+    }
+
+    #[test]
+    fn a_range_that_may_mean_two_things_is_doubted() {
+        let told = |value: &str| doubtful_range(value, &Path::new("x"));
+        assert_eq!(told("10.0.0.0/8"), None);
+        let ambiguous = "x: CIDR value \"10.1.2.3/8\" is ambiguous in this context (should be \"10.0.0.0/8\" or \
+                         \"10.1.2.3/32\"?)";
+        assert_eq!(told("10.1.2.3/8").as_deref(), Some(ambiguous));
+        let format = "x: IPv6 CIDR value \"2001:DB8::/64\" should be in RFC 5952 canonical format (\"2001:db8::/64\")";
+        assert_eq!(told("2001:DB8::/64").as_deref(), Some(format));
     }
 
     #[test]

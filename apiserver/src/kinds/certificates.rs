@@ -67,3 +67,38 @@ pub fn signer_name(name: &str, path: &Path, errors: &mut FieldErrors) {
         errors.push(FieldError::too_long(path, LONGEST_SIGNER));
     }
 }
+
+/// A request as it stands in an object, for tests.
+#[cfg(test)]
+pub fn sample_request() -> String {
+    use base64::Engine;
+    let key = rcgen::KeyPair::generate().unwrap();
+    let request = rcgen::CertificateParams::new(Vec::new()).unwrap().serialize_request(&key).unwrap();
+    base64::engine::general_purpose::STANDARD.encode(request.pem().unwrap())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_changed_request_is_not_signed_any_more() {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let request = rcgen::CertificateParams::new(vec!["a.example.com".to_owned()]).unwrap();
+        let request = request.serialize_request(&key).unwrap();
+        assert_eq!(check_request(request.pem().unwrap().as_bytes()), Ok(()));
+        let mut der = request.der().to_vec();
+        let place = der.windows(13).position(|part| part == b"a.example.com").unwrap();
+        der[place] = b'b';
+        let pem = {
+            use base64::Engine;
+            let text = base64::engine::general_purpose::STANDARD.encode(der);
+            format!("-----BEGIN CERTIFICATE REQUEST-----\n{text}\n-----END CERTIFICATE REQUEST-----\n")
+        };
+        assert_eq!(check_request(pem.as_bytes()).unwrap_err(), "certificate request signature is not valid");
+        assert_eq!(
+            check_chain(pem.as_bytes()).unwrap_err().split(',').next(),
+            Some("only CERTIFICATE PEM blocks are allowed")
+        );
+    }
+}

@@ -27,7 +27,7 @@ impl Kind for FlowSchema {
         Column::new("PriorityLevel", "string", "The level of its requests.", |schema, _| {
             schema.spec.as_ref().map(|spec| spec.priority_level_configuration.name.clone()).unwrap_or_default().into()
         }),
-        Column::new("MatchingPrecedence", "integer", "Which schema goes first: the lowest.", |schema, _| {
+        Column::new("MatchingPrecedence", "string", "Which schema goes first: the lowest.", |schema, _| {
             schema.spec.as_ref().and_then(|spec| spec.matching_precedence).unwrap_or_default().into()
         }),
         Column::new("DistinguisherMethod", "string", "What tells its flows apart.", |schema, _| {

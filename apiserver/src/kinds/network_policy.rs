@@ -7,7 +7,7 @@ use k8s_openapi::api::networking::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::kinds::addresses::range;
+use crate::kinds::addresses::{doubtful_range, range};
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::rules::{default_text, port_number, selector, shown};
@@ -46,6 +46,28 @@ impl Kind for NetworkPolicy {
         if let Some(spec) = &self.spec {
             validate_spec(spec, &Path::new("spec"), errors);
         }
+    }
+
+    fn warnings(&self) -> Vec<String> {
+        let spec = self.spec.iter();
+        let ingress = spec.clone().flat_map(|spec| spec.ingress.iter().flatten()).map(|rule| &rule.from);
+        let egress = spec.flat_map(|spec| spec.egress.iter().flatten()).map(|rule| &rule.to);
+        let rules = ingress.map(|peers| ("from", peers)).enumerate().map(|(index, rule)| ("ingress", index, rule));
+        let rules =
+            rules.chain(egress.map(|peers| ("to", peers)).enumerate().map(|(index, rule)| ("egress", index, rule)));
+        let mut found = Vec::new();
+        for (direction, index, (field, peers)) in rules {
+            let path = Path::new("spec").child(direction).index(index).child(field);
+            for (index, peer) in peers.iter().flatten().enumerate() {
+                let Some(block) = &peer.ip_block else { continue };
+                let path = path.index(index).child("ipBlock");
+                found.extend(doubtful_range(&block.cidr, &path.child("cidr")));
+                for (index, except) in block.except.iter().flatten().enumerate() {
+                    found.extend(doubtful_range(except, &path.child("except").index(index)));
+                }
+            }
+        }
+        found
     }
 
     fn spec_differs(&self, old: &Self) -> bool {

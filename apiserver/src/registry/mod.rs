@@ -1,6 +1,8 @@
 //! What a verb means, for any kind.
 
 mod actions;
+#[cfg(test)]
+mod admitted;
 mod allocation;
 mod answer;
 #[cfg(test)]

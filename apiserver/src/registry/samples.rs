@@ -1,8 +1,8 @@
 //! The least that is needed to create an object of a kind, for the groups around the workloads.
 
-use rcgen::{CertificateParams, KeyPair};
 use serde_json::{Value, json};
 
+use crate::kinds::certificates::sample_request;
 use crate::kinds::erased::KindRef;
 
 /// The name for an object that a test calls `name`, for kinds whose names mean something.
@@ -30,7 +30,7 @@ pub fn of(kind: &str, name: &str) -> Value {
             "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "ClusterRole", "name": "view"},
             "subjects": [{"kind": "User", "name": "ada"}]}),
         "CertificateSigningRequest" => json!({"spec": {
-            "request": request(), "signerName": "example.com/signer", "usages": ["client auth"]}}),
+            "request": sample_request(), "signerName": "example.com/signer", "usages": ["client auth"]}}),
         "StorageClass" => json!({"provisioner": "example.com/disks"}),
         "VolumeAttachment" => json!({"spec": {
             "attacher": "disks.example.com", "nodeName": "n1", "source": {"persistentVolumeName": "pv"}}}),
@@ -85,12 +85,4 @@ fn definition(name: &str) -> Value {
     let schema = json!({"openAPIV3Schema": {"type": "object"}});
     json!({"spec": {"group": "example.com", "scope": "Namespaced", "names": {"plural": plural, "kind": "Sample"},
         "versions": [{"name": "v1", "served": true, "storage": true, "schema": schema}]}})
-}
-
-/// A request for a certificate, as it stands in an object.
-pub fn request() -> String {
-    use base64::Engine;
-    let key = KeyPair::generate().unwrap();
-    let request = CertificateParams::new(Vec::new()).unwrap().serialize_request(&key).unwrap();
-    base64::engine::general_purpose::STANDARD.encode(request.pem().unwrap())
 }

@@ -16,7 +16,7 @@ pub struct Node {
 }
 
 /// What every node may read all of.
-const READABLE: [(&str, &str); 7] = [
+const READABLE: [(&str, &str); 9] = [
     ("", "nodes"),
     ("", "pods"),
     ("", "services"),
@@ -24,6 +24,8 @@ const READABLE: [(&str, &str); 7] = [
     ("", "namespaces"),
     ("", "serviceaccounts"),
     ("discovery.k8s.io", "endpointslices"),
+    ("node.k8s.io", "runtimeclasses"),
+    ("storage.k8s.io", "csidrivers"),
 ];
 
 impl Authorizer for Node {
@@ -67,6 +69,13 @@ impl Node {
             ("", "pods") => self.pod(node, verb, target),
             ("coordination.k8s.io", "leases") => own_lease(node, verb, target),
             ("" | "events.k8s.io", "events") if matches!(verb, Verb::Create | Verb::Update | Verb::Patch) => Ok(()),
+            // An agent asks the server about those who talk to it.
+            ("authentication.k8s.io", "tokenreviews")
+            | ("authorization.k8s.io", "subjectaccessreviews" | "localsubjectaccessreviews")
+                if verb == Verb::Create =>
+            {
+                Ok(())
+            }
             ("", "secrets") => self.referred(node, Referred::Secret, verb, target),
             ("", "configmaps") => self.referred(node, Referred::ConfigMap, verb, target),
             _ => Err(NOT_FOR_NODES),

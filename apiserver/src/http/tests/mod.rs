@@ -9,6 +9,7 @@ mod logs;
 mod objects;
 mod pods;
 mod refusals;
+mod reviews;
 mod tls;
 mod updates;
 mod watches;
