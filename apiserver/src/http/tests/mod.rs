@@ -1,5 +1,6 @@
 //! The server as its clients meet it: through its router, and through a socket with TLS.
 
+mod documents;
 mod fixtures;
 mod guards;
 mod logs;
