@@ -2,6 +2,7 @@
 
 mod creations;
 mod deletions;
+mod documents;
 mod fixtures;
 mod guards;
 mod lists;
