@@ -104,6 +104,12 @@ impl Failure {
         self
     }
 
+    /// Upstream sends `details` with some failures also when there is nothing in them.
+    fn with_details(mut self) -> Self {
+        self.details.get_or_insert_default();
+        self
+    }
+
     /// Adds a cause, which controllers look for: `NamespaceTerminating`, `ResourceVersionTooLarge`.
     pub fn with_cause(mut self, reason: &str, message: impl Into<String>, field: &str) -> Self {
         let cause = Cause { reason: reason.to_owned(), message: message.into(), field: field.to_owned() };
@@ -145,7 +151,7 @@ impl Failure {
 
     /// The answer to a path that names no resource that is served.
     pub fn unknown_resource() -> Self {
-        Self::new(Reason::NotFound, "the server could not find the requested resource")
+        Self::new(Reason::NotFound, "the server could not find the requested resource").with_details()
     }
 
     pub fn already_exists(resource: GroupResource, name: &str) -> Self {
@@ -187,7 +193,8 @@ impl Failure {
     }
 
     pub fn method_not_allowed() -> Self {
-        Self::new(Reason::MethodNotAllowed, "the server does not allow this method on the requested resource")
+        let text = "the server does not allow this method on the requested resource";
+        Self::new(Reason::MethodNotAllowed, text).with_details()
     }
 
     pub fn expired(message: impl Into<String>) -> Self {
@@ -199,16 +206,28 @@ impl Failure {
         Self::expired(format!("too old resource version: {asked} ({oldest})"))
     }
 
+    /// What took too long.
+    pub fn timeout(what: impl fmt::Display) -> Self {
+        Self::new(Reason::Timeout, format!("Timeout: {what}")).with_details()
+    }
+
+    /// A refusal for now. Clients that are told after how many seconds to come again do so by themselves; with 0 it is
+    /// left to whoever asked.
+    pub fn too_many_requests(why: impl Into<String>, seconds: u32) -> Self {
+        Self::new(Reason::TooManyRequests, why).retry_after(seconds)
+    }
+
     /// A read of a revision that is not there yet.
     pub fn too_large(asked: u64, current: u64) -> Self {
-        Self::new(Reason::Timeout, format!("Too large resource version: {asked}, current: {current}"))
+        Self::timeout(format!("Too large resource version: {asked}, current: {current}"))
             .with_cause("ResourceVersionTooLarge", "Too large resource version", "")
             .retry_after(1)
     }
 
     /// Our own fault. The text says what was being done, never what was in an object.
     pub fn internal(what: impl fmt::Display) -> Self {
-        Self::new(Reason::InternalError, format!("Internal error occurred: {what}"))
+        let what = what.to_string();
+        Self::new(Reason::InternalError, format!("Internal error occurred: {what}")).with_cause("", what, "")
     }
 
     /// The Status that is sent.

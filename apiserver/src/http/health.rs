@@ -84,6 +84,17 @@ fn report(endpoint: &str, results: &[(&str, bool)], query: &Query<'_>) -> Respon
         };
         lines.push_str(&line);
     }
+    let mut unknown: Vec<String> = excluded
+        .iter()
+        .filter(|excluded| !results.iter().any(|(name, _)| name == *excluded))
+        .map(|name| format!("{name:?}"))
+        .collect();
+    if !unknown.is_empty() {
+        unknown.sort_unstable();
+        unknown.dedup();
+        let unknown = unknown.join(",");
+        lines.push_str(&format!("warn: some health checks cannot be excluded: no matches for {unknown}\n"));
+    }
     if !all_passed {
         return text(StatusCode::INTERNAL_SERVER_ERROR, format!("{lines}{endpoint} check failed\n"));
     }
@@ -117,5 +128,8 @@ mod tests {
         assert_eq!(asked(&health, "/readyz", "").await, (500, failed.to_owned()));
         assert_eq!(asked(&health, "/readyz", "exclude=storage").await.0, 200);
         assert_eq!(asked(&health, "/healthz/other", "").await.0, 404);
+        let warned =
+            "[+]ping ok\nwarn: some health checks cannot be excluded: no matches for \"a\",\"b\"\nlivez check passed\n";
+        assert_eq!(asked(&health, "/livez", "verbose&exclude=b&exclude=a").await, (200, warned.to_owned()));
     }
 }

@@ -19,6 +19,18 @@ pub enum ApiPath {
     Unknown,
 }
 
+impl ApiPath {
+    /// The group that a path below `/apis` names.
+    pub fn group(&self) -> Option<&str> {
+        let group = match self {
+            Self::Group(group) | Self::GroupVersion { group, .. } => group,
+            Self::Resource(target) => &target.group,
+            Self::CoreVersions | Self::Groups | Self::Unknown => return None,
+        };
+        (!group.is_empty()).then_some(group.as_str())
+    }
+}
+
 /// What a longer path names. An empty text means that the path has no such part.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Target {

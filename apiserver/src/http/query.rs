@@ -46,16 +46,20 @@ impl<'a> Query<'a> {
     pub fn integer(&self, name: &str) -> Result<Option<i64>, Failure> {
         match self.get(name) {
             None | Some("") => Ok(None),
-            Some(text) => text
-                .parse()
-                .map(Some)
-                .map_err(|_| Failure::bad_request(format!("strconv.ParseInt: parsing \"{text}\": invalid syntax"))),
+            Some(text) => text.parse().map(Some).map_err(|_| {
+                let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
+                let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+                let why = if is_number { "value out of range" } else { "invalid syntax" };
+                Failure::bad_request(format!("strconv.ParseInt: parsing {text:?}: {why}"))
+            }),
         }
     }
 
     /// The options of a list, a watch or the deletion of a collection.
     pub fn list_options(&self) -> Result<ListOptions, Failure> {
         let limit = self.integer("limit")?.unwrap_or(0);
+        // Read where it is needed; here it must only be a number.
+        self.integer("timeoutSeconds")?;
         Ok(ListOptions {
             label_selector: self.text("labelSelector"),
             field_selector: self.text("fieldSelector"),
@@ -121,26 +125,8 @@ impl<'a> Query<'a> {
         if self.dry_run("DeleteOptions")? {
             options.dry_run = Some(vec!["All".to_owned()]);
         }
-        check_delete_options(&options)?;
         Ok(options)
     }
-}
-
-fn check_delete_options(options: &DeleteOptions) -> Result<(), Failure> {
-    let mut errors = FieldErrors::default();
-    if options.orphan_dependents.is_some() && options.propagation_policy.is_some() {
-        let detail = "orphanDependents and deletionPropagation cannot be both set";
-        errors.push(FieldError::invalid(&Path::new("propagationPolicy"), options.propagation_policy.clone(), detail));
-    }
-    let policies = ["Foreground", "Background", "Orphan", "nil"];
-    match options.propagation_policy.as_deref() {
-        None | Some("Foreground" | "Background" | "Orphan") => {}
-        Some(other) => errors.push(FieldError::not_supported(&Path::new("propagationPolicy"), other, &policies)),
-    }
-    for value in options.dry_run.iter().flatten().filter(|value| *value != "All") {
-        errors.push(FieldError::not_supported(&Path::new("dryRun"), value, &["All"]));
-    }
-    if errors.0.is_empty() { Ok(()) } else { Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", errors)) }
 }
 
 fn invalid(options: &str, error: FieldError) -> Failure {
@@ -164,8 +150,14 @@ mod tests {
 
     #[test]
     fn a_limit_that_is_no_number_is_refused() {
-        let failure = Query::parse("limit=x").list_options().unwrap_err();
-        assert_eq!((failure.code(), &*failure.message), (400, "strconv.ParseInt: parsing \"x\": invalid syntax"));
+        for (query, message) in [
+            ("limit=x", "strconv.ParseInt: parsing \"x\": invalid syntax"),
+            ("limit=99999999999999999999", "strconv.ParseInt: parsing \"99999999999999999999\": value out of range"),
+            ("timeoutSeconds=1m", "strconv.ParseInt: parsing \"1m\": invalid syntax"),
+        ] {
+            let failure = Query::parse(query).list_options().unwrap_err();
+            assert_eq!((failure.code(), &*failure.message), (400, message));
+        }
     }
 
     #[test]
@@ -194,11 +186,5 @@ mod tests {
         assert_eq!(from_query.propagation_policy.as_deref(), Some("Orphan"));
         let body = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
         assert_eq!(query.delete_options(Some(body)).unwrap().propagation_policy, None);
-    }
-
-    #[test]
-    fn two_ways_to_say_orphan_are_one_too_many() {
-        let failure = Query::parse("orphanDependents=true&propagationPolicy=Orphan").delete_options(None).unwrap_err();
-        assert_eq!(failure.code(), 422);
     }
 }

@@ -23,6 +23,7 @@ use crate::http::reply::list;
 use crate::http::reply::object::{self, Look};
 use crate::http::reply::table::RowObject;
 use crate::http::reply::watch::{self, Counted, Watching};
+use crate::http::reply::web_socket;
 use crate::kinds::erased::KindRef;
 use crate::kinds::facts::{Facts, Subresource};
 use crate::registry;
@@ -57,9 +58,9 @@ pub async fn serve(
         Verb::Get if target.subresource == "log" => {
             logs::serve(app, &place.query, &target.namespace, &target.name).await
         }
-        Verb::Get => place.get(),
-        Verb::List => place.list(),
-        Verb::Watch => place.watch(&target.name, target.legacy_watch),
+        Verb::Get => place.get().await,
+        Verb::List => place.list().await,
+        Verb::Watch => place.watch(&target.name, target.legacy_watch).await,
         Verb::Create => place.create(body).await,
         Verb::Update => place.update(body).await,
         Verb::Patch => place.patch(body).await,
@@ -92,6 +93,8 @@ impl<'a> Place<'a> {
             Verb::Update | Verb::Patch => !is_collection,
             _ => true,
         };
+        // The old prefix is for watches alone.
+        let fits = fits && (!target.legacy_watch || verb == Verb::Watch);
         let needs_namespace = facts.namespaced && matches!(verb, Verb::Create | Verb::DeleteCollection);
         if !allowed.contains(&verb.name()) || !fits || (needs_namespace && namespace.is_none()) {
             return Err(Failure::method_not_allowed());
@@ -133,20 +136,25 @@ impl<'a> Place<'a> {
         object::object(code, accepted, self.kind, object, &self.look())
     }
 
-    fn get(&self) -> Result<Response, Failure> {
+    async fn get(&self) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let revision = self.query.get("resourceVersion").unwrap_or_default();
+        self.app.registry.wait_for(revision).await?;
         let object = self.app.registry.get(self.kind, self.target(), revision)?;
         Ok(self.reply(StatusCode::OK, accepted, &object))
     }
 
-    fn list(&self) -> Result<Response, Failure> {
+    async fn list(&self) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
-        let page = self.app.registry.list(self.kind, self.namespace, &self.query.list_options()?)?;
+        let options = self.query.list_options()?;
+        if options.continue_token.is_empty() {
+            self.app.registry.wait_for(&options.resource_version).await?;
+        }
+        let page = self.app.registry.list(self.kind, self.namespace, &options)?;
         Ok(list::list(accepted, self.kind, page, &self.look()))
     }
 
-    fn watch(&self, name: &str, legacy: bool) -> Result<Response, Failure> {
+    async fn watch(&self, name: &str, legacy: bool) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         if accepted.encoding != Encoding::Json {
             return Err(accept::not_acceptable());
@@ -163,7 +171,7 @@ impl<'a> Place<'a> {
             events => events?,
         };
         let gauge = self.app.measures.long_running.get_or_create(&Measures::request_labels(self.exchange)).clone();
-        Ok(watch::watch(Watching {
+        let watching = Watching {
             app: self.app.clone(),
             kind: self.kind,
             events,
@@ -174,15 +182,19 @@ impl<'a> Place<'a> {
             counted: Counted::new(gauge),
             columns_are_known: false,
             is_over: false,
-        }))
+        };
+        if web_socket::is_asked(self.parts) {
+            return web_socket::watch(self.parts, watching).await;
+        }
+        Ok(watch::watch(watching))
     }
 
     async fn create(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let context = self.context("CreateOptions")?;
         let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
-        if self.subresource.is_some() {
-            let answer = self.app.registry.create_at(&context, self.kind, self.target(), json).await?;
+        if self.subresource.is_some() || self.app.registry.only_acts(self.kind) {
+            let answer = self.app.registry.act(&context, self.kind, self.target(), json).await?;
             return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
         }
         if self.kind.is_answered() {

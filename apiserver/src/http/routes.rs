@@ -122,6 +122,7 @@ async fn api(
 ) -> Response {
     let answer = match &exchange.place {
         ApiPath::Unknown => return no_such_path(),
+        place if place.group().is_some_and(|group| !app.registry.has_group(group)) => return no_such_path(),
         ApiPath::Resource(target) => resource::serve(&app, &exchange, target, request).await,
         place => {
             let (parts, _) = request.into_parts();

@@ -1,12 +1,13 @@
 //! The canonical form of an object: `apiVersion`, `kind` and `metadata` come first, then the struct's other fields.
 
+use k8s_openapi::Metadata;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeStruct, Serializer};
 use serde_json::Error;
 
-use crate::kinds::kind::Kind;
-
 /// The bytes in which an object is kept.
-pub fn encode<K: Kind>(object: &K) -> Result<Vec<u8>, Error> {
+pub fn encode<K: Metadata<Ty = ObjectMeta> + Serialize>(object: &K) -> Result<Vec<u8>, Error> {
     let mut bytes = Vec::with_capacity(1024);
     bytes.extend_from_slice(br#"{"apiVersion":""#);
     bytes.extend_from_slice(K::API_VERSION.as_bytes());
@@ -26,7 +27,7 @@ impl SerializeStruct for Rest<'_> {
     type Ok = ();
     type Error = Error;
 
-    fn serialize_field<T: serde::Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
+    fn serialize_field<T: Serialize + ?Sized>(&mut self, name: &'static str, value: &T) -> Result<(), Error> {
         if matches!(name, "apiVersion" | "kind" | "metadata") {
             return Ok(());
         }
@@ -94,15 +95,15 @@ impl Serializer for Rest<'_> {
         serialize_struct_variant(&'static str, u32, &'static str, usize) -> Never;
     }
 
-    fn serialize_some<T: serde::Serialize + ?Sized>(self, _: &T) -> Result<(), Error> {
+    fn serialize_some<T: Serialize + ?Sized>(self, _: &T) -> Result<(), Error> {
         Err(Error::custom("a kind is a struct"))
     }
 
-    fn serialize_newtype_struct<T: serde::Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<(), Error> {
+    fn serialize_newtype_struct<T: Serialize + ?Sized>(self, _: &'static str, _: &T) -> Result<(), Error> {
         Err(Error::custom("a kind is a struct"))
     }
 
-    fn serialize_newtype_variant<T: serde::Serialize + ?Sized>(
+    fn serialize_newtype_variant<T: Serialize + ?Sized>(
         self,
         _: &'static str,
         _: u32,

@@ -4,7 +4,7 @@ pub mod answer;
 mod autoscaler_spec;
 #[cfg(test)]
 mod bounds_tests;
-mod canonical;
+pub mod canonical;
 mod claim_spec;
 mod difference;
 pub mod erased;
@@ -22,7 +22,7 @@ mod schedule;
 mod table;
 #[cfg(test)]
 mod table_tests;
-mod unknown;
+pub mod unknown;
 #[cfg(test)]
 mod upstream;
 mod volume_sources;
@@ -48,6 +48,7 @@ mod storage_drivers;
 mod webhook_rules;
 
 mod api_service;
+mod binding;
 mod certificate_signing_request;
 mod cluster_role;
 mod cluster_role_binding;
@@ -128,6 +129,7 @@ use crate::kinds::erased::{Builtin, KindRef};
 /// All kinds. Discovery shows groups and versions in this order, which is upstream's; of the versions of a group the
 /// preferred one comes first.
 pub const KINDS: &[KindRef] = &[
+    &Builtin::<core::Binding>::ENTRY,
     &Builtin::<core::ComponentStatus>::ENTRY,
     &Builtin::<core::ConfigMap>::ENTRY,
     &Builtin::<core::Endpoints>::ENTRY,

@@ -13,6 +13,8 @@ use crate::kinds::table::{age_column, name_column};
 
 const FINALIZE: Subresource = Subresource { name: "finalize", verbs: &["update"], of: None };
 
+const STANDARD_FINALIZERS: [&str; 3] = [finalizer::KUBERNETES, finalizer::ORPHAN, finalizer::FOREGROUND];
+
 impl Kind for Namespace {
     const SHORT_NAMES: &'static [&'static str] = &["ns"];
     const VERBS: &'static [&'static str] = &["create", "delete", "get", "list", "patch", "update", "watch"];
@@ -62,6 +64,10 @@ impl Kind for Namespace {
             let finalizers = self.spec.iter().flat_map(|spec| spec.finalizers.iter().flatten());
             for (index, name) in finalizers.enumerate() {
                 errors.check(&path.index(index), name, names::qualified_name);
+                if !name.contains('/') && !STANDARD_FINALIZERS.contains(&name.as_str()) {
+                    let why = "name is neither a standard finalizer name nor is it fully qualified";
+                    errors.push(FieldError::invalid(&path.index(index), name.as_str(), why));
+                }
             }
             return;
         }

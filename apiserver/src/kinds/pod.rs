@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{Pod, PodIP, PodStatus};
 
 use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::pod_spec::{defaults, quality, rules, status, summary::Summary, update, warnings};
+use crate::kinds::pod_spec::{defaults, ephemeral, quality, resize, rules, status, summary::Summary, update, warnings};
 use crate::kinds::rules::text;
 use crate::kinds::table::{NONE, age_column, name_column, or_none};
 
@@ -16,7 +16,15 @@ const BINDING: Subresource = Subresource {
     verbs: &["create"],
     of: Some(GroupVersionKind { group: "", version: "v1", kind: "Binding" }),
 };
+const EPHEMERAL_CONTAINERS: Subresource =
+    Subresource { name: "ephemeralcontainers", verbs: &["get", "patch", "update"], of: None };
+const EVICTION: Subresource = Subresource {
+    name: "eviction",
+    verbs: &["create"],
+    of: Some(GroupVersionKind { group: "policy", version: "v1", kind: "Eviction" }),
+};
 const LOG: Subresource = Subresource { name: "log", verbs: &["get"], of: None };
+const RESIZE: Subresource = Subresource { name: "resize", verbs: &["get", "patch", "update"], of: None };
 
 const fn field(label: &'static str, path: &'static [&'static str], default: &'static str) -> FieldLabel {
     FieldLabel { label, path, default }
@@ -25,7 +33,7 @@ const fn field(label: &'static str, path: &'static [&'static str], default: &'st
 impl Kind for Pod {
     const SHORT_NAMES: &'static [&'static str] = &["po"];
     const CATEGORIES: &'static [&'static str] = &["all"];
-    const SUBRESOURCES: &'static [Subresource] = &[BINDING, LOG, STATUS];
+    const SUBRESOURCES: &'static [Subresource] = &[BINDING, EPHEMERAL_CONTAINERS, EVICTION, LOG, RESIZE, STATUS];
     const FLAGS: Flags = Flags { returns_deleted: true, counts_generations: true, ..Flags::USUAL };
     const FIELD_LABELS: &'static [FieldLabel] = &[
         field("spec.nodeName", &["spec", "nodeName"], ""),
@@ -88,8 +96,11 @@ impl Kind for Pod {
     }
 
     fn before_subresource_update(&mut self, subresource: &str, old: &Self) {
-        if subresource != "status" {
-            return;
+        match subresource {
+            "status" => {}
+            "ephemeralcontainers" => return ephemeral::keep_rest(self, old),
+            "resize" => return resize::keep_rest(self, old),
+            _ => return,
         }
         self.spec = old.spec.clone();
         self.metadata.owner_references = old.metadata.owner_references.clone();
@@ -142,8 +153,11 @@ impl Kind for Pod {
     }
 
     fn validate_subresource_update(&self, subresource: &str, old: &Self, errors: &mut FieldErrors) {
-        if subresource == "status" {
-            status::validate(self, old, errors);
+        match subresource {
+            "ephemeralcontainers" => ephemeral::validate_update(self, old, errors),
+            "resize" => resize::validate_update(self, old, errors),
+            "status" => status::validate(self, old, errors),
+            _ => {}
         }
     }
 

@@ -166,7 +166,7 @@ async fn propagation_is_left_to_the_garbage_collector() {
 async fn bound(fixture: &Fixture, name: &str) -> Result<(), Failure> {
     let target = Target { namespace: Some("default"), name, subresource: Some("binding") };
     let body = json!({"target": {"kind": "Node", "name": "n1"}, "metadata": {"annotations": {"by": "us"}}});
-    fixture.registry.create_at(&fixture.context, fixture.kind("pods"), target, body.to_string().into()).await.map(drop)
+    fixture.registry.act(&fixture.context, fixture.kind("pods"), target, body.to_string().into()).await.map(drop)
 }
 
 #[tokio::test(start_paused = true)]

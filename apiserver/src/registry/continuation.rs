@@ -33,13 +33,18 @@ impl Continuation {
     }
 
     pub fn parse(token: &str) -> Result<Self, Failure> {
-        let invalid = || Failure::bad_request("continue key is not valid: the token was not made by this server");
-        let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).map_err(|_| invalid())?;
-        let token: Token = serde_json::from_slice(&bytes).map_err(|_| invalid())?;
-        let (namespace, name) = token.start.split_once('/').ok_or_else(invalid)?;
-        if token.v != VERSION || token.rv == 0 || token.rv < -1 {
-            return Err(invalid());
+        let bytes = URL_SAFE_NO_PAD.decode(token.trim_end_matches('=')).map_err(|error| invalid(&error))?;
+        let token: Token = serde_json::from_slice(&bytes).map_err(|error| invalid(&error))?;
+        if token.v != VERSION {
+            return Err(invalid(&format!("server does not recognize this encoded version {}", token.v)));
         }
+        if token.rv == 0 || token.rv < -1 {
+            return Err(invalid(&format!("incorrect encoded start resourceVersion (version {VERSION})")));
+        }
+        if token.start.is_empty() {
+            return Err(invalid(&format!("encoded start key empty (version {VERSION})")));
+        }
+        let (namespace, name) = token.start.split_once('/').ok_or_else(|| invalid(&token.start))?;
         let revision = u64::try_from(token.rv).ok().map(Revision);
         Ok(Self { revision, namespace: namespace.to_owned(), name: name.to_owned() })
     }
@@ -53,13 +58,18 @@ impl Continuation {
     /// The answer when the token's revision is no longer kept. It says how to go on all the same.
     pub fn expired(self) -> Failure {
         let mut failure = Failure::expired(
-            "The provided continue parameter is too old to display a consistent list result. Start a new list without it, \
-             or use the token in this response to get the rest as it is now: what changed since the first page may be \
-             missing from it or be there twice.",
+            "The provided continue parameter is too old to display a consistent list result. You can start a new list \
+             without the continue parameter, or use the continue token in this response to retrieve the remainder of the \
+             results. Continuing with the provided token results in an inconsistent list - objects that were created, \
+             modified, or deleted between the time the first chunk was returned and now may show up in the list.",
         );
         failure.continue_token = Some(Self { revision: None, ..self }.token());
         failure
     }
+}
+
+fn invalid(why: &dyn std::fmt::Display) -> Failure {
+    Failure::bad_request(format!("invalid continue token: continue key is not valid: {why}"))
 }
 
 #[cfg(test)]

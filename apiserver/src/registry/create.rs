@@ -133,6 +133,7 @@ fn already_exists(facts: &Facts, name: &str, existing: &Object, was_generated: b
         failure.message = format!("object is being deleted: {}", failure.message);
     }
     if was_generated {
+        failure.message += ", the server was not able to generate a unique name for the object";
         return failure.retry_after(1);
     }
     failure

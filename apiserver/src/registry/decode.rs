@@ -28,10 +28,16 @@ pub fn patched(context: &Context, kind: KindRef, value: Value) -> Result<Box<dyn
 }
 
 fn accept(context: &Context, decoded: Decoded, prefix: impl FnOnce() -> String) -> Result<Box<dyn Draft>, Failure> {
-    if decoded.unknown_fields.is_empty() {
-        return Ok(decoded.draft);
+    tell_unknown(context, &decoded.unknown_fields, prefix)?;
+    Ok(decoded.draft)
+}
+
+/// Refuses fields that the kind does not have, or tells the client, as it wishes.
+pub fn tell_unknown(context: &Context, fields: &[String], prefix: impl FnOnce() -> String) -> Result<(), Failure> {
+    if fields.is_empty() {
+        return Ok(());
     }
-    let mut sentences = decoded.unknown_fields.iter().map(|field| format!("unknown field {field:?}"));
+    let mut sentences = fields.iter().map(|field| format!("unknown field {field:?}"));
     match context.field_validation {
         FieldValidation::Ignore => {}
         FieldValidation::Warn => sentences.for_each(|sentence| context.warnings.add(sentence)),
@@ -40,7 +46,7 @@ fn accept(context: &Context, decoded: Decoded, prefix: impl FnOnce() -> String) 
             return Err(Failure::bad_request(format!("{}strict decoding error: {}", prefix(), list.join(", "))));
         }
     }
-    Ok(decoded.draft)
+    Ok(())
 }
 
 fn cannot_be_handled(facts: &Facts, kind: &str, version: &str) -> String {

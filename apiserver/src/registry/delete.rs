@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use api::failure::{Failure, Reason};
 use api::field::{FieldError, FieldErrors, Path};
+use api::names::GroupResource;
 use api::well_known::finalizer;
 use futures::FutureExt;
 use jiff::{SignedDuration, Timestamp};
@@ -139,30 +140,32 @@ fn answer(kind: KindRef, object: Arc<Object>, pending: bool) -> Result<Deleted, 
     Ok(Deleted::Gone(object))
 }
 
-fn check_options(options: &DeleteOptions) -> Result<(), Failure> {
-    let refuse = |error| Err(Failure::invalid("", "DeleteOptions", "", FieldErrors(vec![error])));
+/// The rules that options obey, wherever they come from.
+pub fn check_options(options: &DeleteOptions) -> Result<(), Failure> {
+    const POLICIES: [&str; 4] = ["Foreground", "Background", "Orphan", "nil"];
+    let mut errors = FieldErrors::default();
     let path = Path::new("propagationPolicy");
-    let policy = options.propagation_policy.as_deref();
-    if policy.is_some() && options.orphan_dependents.is_some() {
-        let why = "orphanDependents and deletionPropagation cannot be both set";
-        return refuse(FieldError::invalid(&path, policy.unwrap_or_default(), why));
+    if let Some(policy) = options.propagation_policy.as_deref() {
+        if options.orphan_dependents.is_some() {
+            let why = "orphanDependents and deletionPropagation cannot be both set";
+            errors.push(FieldError::invalid(&path, policy, why));
+        }
+        if !POLICIES[..3].contains(&policy) {
+            errors.push(FieldError::not_supported(&path, policy, &POLICIES));
+        }
     }
-    let known = ["Foreground", "Background", "Orphan"];
-    if let Some(policy) = policy.filter(|policy| !known.contains(policy)) {
-        return refuse(FieldError::not_supported(&path, policy, &known));
+    if let Some(run) = options.dry_run.iter().flatten().find(|run| *run != "All") {
+        errors.push(FieldError::not_supported(&Path::new("dryRun"), run, &["All"]));
     }
-    if options.dry_run.iter().flatten().any(|run| run != "All") {
-        let runs = serde_json::to_value(&options.dry_run).unwrap_or_default();
-        let path = Path::new("dryRun");
-        let first = runs[0].as_str().unwrap_or_default().to_owned();
-        return refuse(FieldError::not_supported(&path, &first, &["All"]));
-    }
-    Ok(())
+    if errors.is_empty() { Ok(()) } else { Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", errors)) }
 }
 
-fn check_preconditions(facts: &Facts, name: &str, options: &DeleteOptions, object: &Object) -> Result<(), Failure> {
+/// A deletion may be meant for one object of a name alone, or for one state of it.
+pub fn check_preconditions(facts: &Facts, name: &str, options: &DeleteOptions, object: &Object) -> Result<(), Failure> {
     let Some(wanted) = &options.preconditions else { return Ok(()) };
-    let conflict = |why: String| Err(Failure::conflict(facts.resource(), name, why));
+    // Upstream names the kind here, not the resource.
+    let of_kind = GroupResource { group: facts.group, resource: facts.kind };
+    let conflict = |why: String| Err(Failure::conflict(of_kind, name, why));
     if let Some(uid) = wanted.uid.as_deref().filter(|uid| **uid != *object.meta.uid) {
         return conflict(format!(
             "the UID in the precondition ({uid}) does not match the UID in record ({}). The object might have been \

@@ -1,10 +1,10 @@
 //! What a verb means, for any kind.
 
+mod actions;
 mod allocation;
 mod answer;
 #[cfg(test)]
 mod behaviour;
-mod binding;
 mod bootstrap;
 mod continuation;
 mod create;
@@ -25,6 +25,7 @@ mod samples;
 mod scale;
 mod selection;
 mod services;
+pub mod token_signer;
 mod update;
 pub mod watch;
 mod write;
@@ -43,6 +44,7 @@ use crate::kinds::erased::KindRef;
 use crate::registry::allocation::Allocator;
 use crate::registry::expiry::Expiry;
 use crate::registry::options::{Deleted, ListOptions, Options, Page, PatchType, Written};
+use crate::registry::token_signer::TokenSigner;
 use crate::registry::watch::WatchStream;
 use crate::storage::Storage;
 use crate::storage::object::Object;
@@ -57,6 +59,7 @@ pub struct Registry {
     tasks: Tasks,
     allocator: Arc<Allocator>,
     expiry: Expiry,
+    token_signer: Option<Arc<dyn TokenSigner>>,
 }
 
 /// Where in the API a request points: a namespace, a name, perhaps a subresource.
@@ -64,19 +67,19 @@ pub struct Registry {
 pub struct Target<'a> {
     pub namespace: Option<&'a str>,
     pub name: &'a str,
-    /// `status`, `scale`, `finalize`, `binding`.
+    /// `status`, `scale`, `binding`.
     pub subresource: Option<&'a str>,
 }
 
 impl Registry {
     /// The store must have been opened with `layout::KindLayout`. To be called inside of a runtime.
     pub fn new(storage: Storage, options: Options) -> Result<Self, anyhow::Error> {
-        let Options { clock, tasks, service_range, node_ports } = options;
+        let Options { clock, tasks, service_range, node_ports, token_signer } = options;
         let allocator = Arc::new(Allocator::new(service_range, node_ports));
         services::take_what_is_held(&allocator, &storage.snapshot())?;
         let expiry = Expiry::default();
         tasks.spawn_until_stop("event expiry", expiry.clone().run(storage.clone()));
-        Ok(Self { storage, clock, tasks, allocator, expiry })
+        Ok(Self { storage, clock, tasks, allocator, expiry, token_signer })
     }
 
     /// The kind that is served under this path.
@@ -85,6 +88,11 @@ impl Registry {
             let facts = kind.facts();
             facts.plural == plural && facts.version == version && facts.group == group
         })
+    }
+
+    /// Whether any kind of this group is served.
+    pub fn has_group(&self, group: &str) -> bool {
+        KINDS.iter().any(|kind| kind.facts().group == group)
     }
 
     /// Waits a little for a revision that a read asks for, should another server have written it just now. A read
@@ -120,18 +128,22 @@ impl Registry {
         self.create_object(context, kind, namespace, body).await
     }
 
-    /// POST on a subresource of an object: `pods/binding`. The answer's bytes are what is sent.
-    pub async fn create_at(
+    /// Whether POST on the collection of a kind does something at once, and leaves no object.
+    pub fn only_acts(&self, kind: KindRef) -> bool {
+        actions::find(kind.facts().resource(), None).is_some()
+    }
+
+    /// POST that makes no object: on a subresource, as `pods/binding`, or where the kind `only_acts`. The answer's bytes
+    /// are what is sent.
+    pub async fn act(
         &self,
         context: &Context,
         kind: KindRef,
         target: Target<'_>,
         body: Bytes,
     ) -> Result<Bytes, Failure> {
-        match target.subresource {
-            Some("binding") => self.bind(context, kind, target, body).await,
-            _ => Err(Failure::method_not_allowed()),
-        }
+        let action = actions::find(kind.facts().resource(), target.subresource);
+        action.ok_or_else(Failure::method_not_allowed)?.act(self, context, kind, target, body).await
     }
 
     pub async fn update(

@@ -9,6 +9,7 @@ use api::failure::Failure;
 use lifecycle::clock::Clock;
 use lifecycle::tasks::Tasks;
 
+use crate::registry::token_signer::TokenSigner;
 use crate::storage::object::{Object, Revision};
 
 /// How a registry is set up.
@@ -19,12 +20,14 @@ pub struct Options {
     /// Where the addresses of Services come from.
     pub service_range: Cidr,
     pub node_ports: RangeInclusive<u16>,
+    /// Without one, nobody is given a token.
+    pub token_signer: Option<Arc<dyn TokenSigner>>,
 }
 
 impl Options {
     pub fn new(clock: Clock, tasks: Tasks) -> Self {
         let service_range = Cidr::new(Ipv4Addr::new(127, 96, 0, 0).into(), 16);
-        Self { clock, tasks, service_range, node_ports: 30000..=32767 }
+        Self { clock, tasks, service_range, node_ports: 30000..=32767, token_signer: None }
     }
 }
 

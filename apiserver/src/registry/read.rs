@@ -17,8 +17,9 @@ use crate::storage::snapshot::Snapshot;
 
 /// How long a read waits for a revision that is still to come.
 const PATIENCE: Duration = Duration::from_secs(3);
-const NEWER: &str = "NotOlderThan";
+pub const NEWER: &str = "NotOlderThan";
 const EXACT: &str = "Exact";
+pub const MATCH_WITH_CONTINUE: &str = "resourceVersionMatch is forbidden when continue is provided";
 
 impl Registry {
     pub(super) fn read_one(
@@ -167,37 +168,44 @@ pub fn revision(text: &str) -> Result<Option<Revision>, Failure> {
     }
     let parsed = text.parse().map(|revision| Some(Revision(revision)));
     parsed.map_err(|_| {
-        Failure::bad_request(format!("resourceVersion: Invalid value: {text:?}: must be a decimal number"))
+        let is_number = text.bytes().all(|byte| byte.is_ascii_digit());
+        let why = if is_number { "value out of range" } else { "invalid syntax" };
+        let why = format!("strconv.ParseUint: parsing {text:?}: {why}");
+        let error = FieldError::invalid(&Path::new("resourceVersion"), text, why);
+        Failure::bad_request(format!("invalid resource version: {error}"))
     })
 }
 
-/// The failure that upstream gives for options that do not fit together.
-pub fn invalid_options(error: FieldError) -> Failure {
-    Failure::invalid("meta.k8s.io", "ListOptions", "", FieldErrors(vec![error]))
+/// The refusal of options that do not fit together, if they do not.
+pub fn refuse_options(errors: FieldErrors) -> Result<(), Failure> {
+    if errors.is_empty() { Ok(()) } else { Err(Failure::invalid("meta.k8s.io", "ListOptions", "", errors)) }
 }
 
 fn check_options(options: &ListOptions) -> Result<(), Failure> {
+    let mut errors = FieldErrors::default();
     let path = Path::new("resourceVersionMatch");
+    let matching = options.resource_version_match.as_str();
+    if !matching.is_empty() {
+        if options.resource_version.is_empty() {
+            let why = "resourceVersionMatch is forbidden unless resourceVersion is provided";
+            errors.push(FieldError::forbidden(&path, why));
+        }
+        if !options.continue_token.is_empty() {
+            errors.push(FieldError::forbidden(&path, MATCH_WITH_CONTINUE));
+        }
+        if ![EXACT, NEWER].contains(&matching) {
+            errors.push(FieldError::not_supported(&path, matching, &[EXACT, NEWER, ""]));
+        }
+        if matching == EXACT && options.resource_version == "0" {
+            let why = "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\"";
+            errors.push(FieldError::forbidden(&path, why));
+        }
+    }
     if options.send_initial_events.is_some() {
         let path = Path::new("sendInitialEvents");
-        return Err(invalid_options(FieldError::forbidden(&path, "sendInitialEvents is forbidden for list")));
+        errors.push(FieldError::forbidden(&path, "sendInitialEvents is forbidden for list"));
     }
-    let matching = options.resource_version_match.as_str();
-    if matching.is_empty() {
-        return Ok(());
-    }
-    let why = if !options.continue_token.is_empty() {
-        "resourceVersionMatch is forbidden when continue is provided"
-    } else if options.resource_version.is_empty() {
-        "resourceVersionMatch is forbidden unless resourceVersion is provided"
-    } else if matching == EXACT && options.resource_version == "0" {
-        "resourceVersionMatch \"exact\" is forbidden for resourceVersion \"0\""
-    } else if ![EXACT, NEWER].contains(&matching) {
-        return Err(invalid_options(FieldError::not_supported(&path, matching, &[EXACT, NEWER, ""])));
-    } else {
-        return Ok(());
-    };
-    Err(invalid_options(FieldError::forbidden(&path, why)))
+    refuse_options(errors)
 }
 
 /// A storage that gave up.

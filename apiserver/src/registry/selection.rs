@@ -98,7 +98,8 @@ fn field(kind: KindRef, label: &str) -> Result<Field, Failure> {
     let labels = kind.field_labels();
     match label {
         "metadata.name" => return Ok(Field::Name),
-        "metadata.namespace" if kind.facts().namespaced => return Ok(Field::Namespace),
+        // Kinds without labels of their own take it even where it is empty.
+        "metadata.namespace" if kind.facts().namespaced || labels.is_empty() => return Ok(Field::Namespace),
         _ => {}
     }
     if let Some(index) = labels.iter().position(|known| known.label == label) {

@@ -168,7 +168,9 @@ impl Registry {
         let cluster = View(self.storage.snapshot());
         let request = request(Operation::Update, context, kind, target, Some(old), &cluster);
         admission::mutate(&request, draft).await?;
-        if target.subresource.is_none() && facts.flags.counts_generations && draft.spec_differs(old) {
+        // A subresource that is the object itself may be a way to change its spec.
+        let is_object = |name: &str| facts.subresource(name).is_some_and(|subresource| subresource.of.is_none());
+        if target.subresource.is_none_or(is_object) && facts.flags.counts_generations && draft.spec_differs(old) {
             let generation = &mut draft.metadata_mut().generation;
             *generation = Some(generation.unwrap_or(0) + 1);
         }
@@ -223,18 +225,22 @@ fn is_released(old: &dyn Draft, new: &dyn Draft) -> bool {
 /// The body must be about the object that the path names.
 fn check_name(kind: KindRef, target: Target<'_>, draft: &dyn Draft) -> Result<(), Failure> {
     let metadata = draft.metadata();
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    if kind.facts().namespaced && !namespace.is_empty() && Some(namespace) != target.namespace {
+        let why = "the namespace of the provided object does not match the namespace sent on the request";
+        return Err(Failure::bad_request(why));
+    }
     let name = metadata.name.as_deref().unwrap_or_default();
+    if name.is_empty() {
+        return Err(Failure::bad_request(format!(
+            "the name of the object ({} based on URL) was undeterminable: name must be provided",
+            target.name
+        )));
+    }
     if name != target.name {
         return Err(Failure::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({})",
             target.name
-        )));
-    }
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
-    let wanted = target.namespace.unwrap_or_default();
-    if kind.facts().namespaced && !namespace.is_empty() && namespace != wanted {
-        return Err(Failure::bad_request(format!(
-            "the namespace of the object ({namespace}) does not match the namespace on the request ({wanted})"
         )));
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::failure::Failure;
-use api::field::{FieldError, Path};
+use api::field::{FieldError, FieldErrors, Path};
 use api::well_known::annotation;
 use bytes::Bytes;
 use tokio::time::Instant;
@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use crate::kinds::erased::KindRef;
 use crate::registry::Registry;
 use crate::registry::options::{EventType, ListOptions, WatchEvent, WatchItem};
-use crate::registry::read::{self, invalid_options, revision, storage_stopped};
+use crate::registry::read::{self, MATCH_WITH_CONTINUE, NEWER, refuse_options, revision, storage_stopped};
 use crate::registry::selection::Selection;
 use crate::storage::event::{Event, EventKind};
 use crate::storage::object::{Key, Object, Revision};
@@ -197,19 +197,24 @@ fn bookmark(kind: KindRef, revision: Revision, ends_initial_events: bool) -> Wat
 }
 
 fn check_options(options: &ListOptions) -> Result<(), Failure> {
-    const NEWER: &str = "NotOlderThan";
+    let mut errors = FieldErrors::default();
     let path = Path::new("resourceVersionMatch");
     let matching = options.resource_version_match.as_str();
-    let forbidden = |why: &str| Err(invalid_options(FieldError::forbidden(&path, why)));
-    if options.send_initial_events.is_some() {
-        if matching != NEWER {
-            return forbidden("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
+    if options.send_initial_events.is_some() && matching != NEWER {
+        let why = "sendInitialEvents requires setting resourceVersionMatch to NotOlderThan";
+        errors.push(FieldError::forbidden(&path, why));
+    }
+    if !matching.is_empty() {
+        if options.send_initial_events.is_none() {
+            let why = "resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided";
+            errors.push(FieldError::forbidden(&path, why));
         }
-    } else if !matching.is_empty() {
-        return forbidden("resourceVersionMatch is forbidden for watch unless sendInitialEvents is provided");
+        if matching != NEWER {
+            errors.push(FieldError::not_supported(&path, matching, &[NEWER]));
+        }
+        if !options.continue_token.is_empty() {
+            errors.push(FieldError::forbidden(&path, MATCH_WITH_CONTINUE));
+        }
     }
-    if !matching.is_empty() && !options.continue_token.is_empty() {
-        return forbidden("resourceVersionMatch is forbidden when continue is provided");
-    }
-    Ok(())
+    refuse_options(errors)
 }

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
-use api::failure::{Failure, Reason};
+use api::failure::Failure;
 use axum::response::Response;
 
 use crate::http::exchange::Exchange;
@@ -15,8 +15,6 @@ pub async fn within(exchange: &Exchange, answer: impl Future<Output = Response>)
     if exchange.is_long_running() {
         return answer.await;
     }
-    let text = "request did not complete within the allotted timeout";
-    tokio::time::timeout(LONGEST, answer)
-        .await
-        .unwrap_or_else(|_| failure::failure(&Failure::new(Reason::Timeout, text)))
+    let text = "request did not complete within requested timeout - context deadline exceeded";
+    tokio::time::timeout(LONGEST, answer).await.unwrap_or_else(|_| failure::failure(&Failure::timeout(text)))
 }

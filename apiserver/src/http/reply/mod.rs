@@ -6,3 +6,4 @@ pub mod metadata;
 pub mod object;
 pub mod table;
 pub mod watch;
+pub mod web_socket;

@@ -80,7 +80,8 @@ fn streamed(body: Body) -> Response {
 
 impl Watching {
     /// All events that are ready, at least one; `None` at the end.
-    async fn next_frame(&mut self) -> Option<Bytes> {
+    /// Cancelling loses nothing.
+    pub async fn next_frame(&mut self) -> Option<Bytes> {
         if self.is_over {
             return None;
         }

@@ -3,6 +3,7 @@
 use axum::body::Body;
 use http::Request;
 use lifecycle::tasks::Tasks;
+use serde_json::json;
 use tower::ServiceExt;
 
 use super::fixtures::{admin, ask, server, told};
@@ -29,14 +30,23 @@ async fn a_socket_without_identity_sees_only_health_and_version() {
 #[tokio::test]
 async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
     let server = server(&Tasks::new()).await;
-    let (code, body) = told(ask(&server, admin(), "GET", "/nowhere", "").await).await;
-    assert_eq!((code, body.as_str()), (404, Some("404 page not found\n")));
-    for path in
-        ["/api/v1/nothing", "/apis/apps/v9/deployments", "/apis/nobody", "/api/v1/pods/p", "/api/v1/namespaces/d/nodes"]
-    {
+    for path in ["/nowhere", "/apis/nobody", "/apis/nobody/v1", "/apis/nobody/v1/namespaces/d/things/x", "/healthz/x"] {
         let (code, body) = told(ask(&server, admin(), "GET", path, "").await).await;
-        assert_eq!((code, body["kind"].as_str()), (404, Some("Status")), "{path}");
-        assert_eq!(body["message"], "the server could not find the requested resource");
+        assert_eq!((code, body.as_str()), (404, Some("404 page not found\n")), "{path}");
+    }
+    let nothing = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+        "message": "the server could not find the requested resource", "reason": "NotFound", "details": {},
+        "code": 404});
+    for path in [
+        "/api/v1/nothing",
+        "/api/v9",
+        "/apis/apps/v9/deployments",
+        "/api/v1/pods/p",
+        "/api/v1/namespaces/d/nodes",
+        "/api/v1/namespaces/d/pods/p/nothing",
+    ] {
+        let (code, body) = told(ask(&server, admin(), "GET", path, "").await).await;
+        assert_eq!((code, &body), (404, &nothing), "{path}");
     }
     for (method, path) in [
         ("POST", "/api/v1/pods"),
@@ -47,9 +57,23 @@ async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
         ("DELETE", "/api/v1/namespaces"),
         ("OPTIONS", "/api/v1/nodes"),
         ("POST", "/api"),
+        ("PATCH", "/api/v1/namespaces/d/pods"),
+        ("GET", "/api/v1/namespaces/d/pods/p/binding"),
+        ("POST", "/api/v1/namespaces/d/pods/p/status"),
+        ("PUT", "/api/v1/namespaces/d/pods/p/eviction"),
+        ("PATCH", "/api/v1/namespaces/d/finalize"),
+        ("GET", "/api/v1/namespaces/d/bindings"),
+        ("POST", "/api/v1/bindings"),
+        ("POST", "/api/v1/watch/namespaces/d/pods"),
+        ("DELETE", "/api/v1/watch/namespaces/d/pods/p"),
+        ("HEAD", "/api/v1/namespaces/d/pods"),
+        ("TRACE", "/api/v1/namespaces/d/pods/p"),
     ] {
         let (code, body) = told(ask(&server, admin(), method, path, "{}").await).await;
-        assert_eq!((code, body["reason"].as_str()), (405, Some("MethodNotAllowed")), "{method} {path}");
+        let refused = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Failure",
+            "message": "the server does not allow this method on the requested resource",
+            "reason": "MethodNotAllowed", "details": {}, "code": 405});
+        assert_eq!((code, &body), (405, &refused), "{method} {path}");
     }
 }
 

@@ -1,18 +1,20 @@
-//! Rules of ephemeral containers: added to look into a running pod, they promise nothing and keep nothing.
+//! Ephemeral containers: added to look into a running pod, they promise nothing and are never taken out.
 
 use std::collections::BTreeSet;
 
 use api::field::{FieldError, FieldErrors, Path};
-use k8s_openapi::api::core::v1::{EphemeralContainer, PodSpec};
+use api::well_known::annotation;
+use k8s_openapi::api::core::v1::{EphemeralContainer, Pod, PodSpec};
 
-use crate::kinds::pod_spec::{containers, security};
+use crate::kinds::pod_spec::{containers, rules, security};
 use crate::kinds::rules::text;
 
 const WHY: &str = "cannot be set for an Ephemeral Container";
 
 pub fn validate<'a>(spec: &'a PodSpec, names: &mut BTreeSet<&'a str>, path: &Path, errors: &mut FieldErrors) {
     let volumes: BTreeSet<&str> = spec.volumes.iter().flatten().map(|volume| volume.name.as_str()).collect();
-    let known: BTreeSet<&str> = spec.containers.iter().map(|container| container.name.as_str()).collect();
+    let others = spec.containers.iter().chain(spec.init_containers.iter().flatten());
+    let known: BTreeSet<&str> = others.map(|container| container.name.as_str()).collect();
     for (index, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
         let path = path.index(index);
         containers::validate_name(&container.name, &path.child("name"), names, errors);
@@ -53,9 +55,47 @@ fn refuse_promises(container: &EphemeralContainer, path: &Path, errors: &mut Fie
         ("resources", asks),
         ("restartPolicy", container.restart_policy.is_some()),
         ("resizePolicy", container.resize_policy.is_some()),
+        ("restartPolicyRules", container.restart_policy_rules.is_some()),
     ] {
         if is_set {
             errors.push(FieldError::forbidden(&path.child(field), WHY));
         }
     }
+}
+
+/// Puts everything back but the ephemeral containers.
+pub fn keep_rest(new: &mut Pod, old: &Pod) {
+    let wanted = new.spec.take().and_then(|spec| spec.ephemeral_containers);
+    new.spec = old.spec.clone();
+    new.spec.get_or_insert_default().ephemeral_containers = wanted.filter(|list| !list.is_empty());
+    new.status = old.status.clone();
+}
+
+pub fn validate_update(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
+    if old.metadata.annotations.iter().flatten().any(|(key, _)| key == annotation::MIRROR_POD) {
+        errors.push(FieldError::forbidden(&Path::new(""), "static pods do not support ephemeral containers"));
+        return;
+    }
+    let path = Path::new("spec");
+    if let Some(spec) = &new.spec {
+        rules::validate(spec, &path, errors);
+    }
+    let path = path.child("ephemeralContainers");
+    for old in list(old.spec.as_ref()) {
+        match list(new.spec.as_ref()).iter().find(|new| new.name == old.name) {
+            None => {
+                let why = format!("existing ephemeral containers {:?} may not be removed\n", old.name);
+                errors.push(FieldError::forbidden(&path, why));
+            }
+            Some(new) if new != old => {
+                let why = format!("existing ephemeral containers {:?} may not be changed\n", old.name);
+                errors.push(FieldError::forbidden(&path, why));
+            }
+            Some(_) => {}
+        }
+    }
+}
+
+fn list(spec: Option<&PodSpec>) -> &[EphemeralContainer] {
+    spec.and_then(|spec| spec.ephemeral_containers.as_deref()).unwrap_or_default()
 }

@@ -2,9 +2,10 @@
 
 pub mod containers;
 pub mod defaults;
-mod ephemeral;
+pub mod ephemeral;
 pub mod probes;
 pub mod quality;
+pub mod resize;
 mod resolution;
 pub mod resources;
 pub mod rules;

@@ -1,0 +1,51 @@
+//! A watch over a WebSocket, for those who cannot read a stream of lines: each event is a text message.
+
+use api::failure::Failure;
+use axum::extract::FromRequestParts;
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::response::Response;
+use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::request::Parts;
+
+use crate::http::reply::watch::Watching;
+
+/// Browsers carry their token in a protocol of this name, which is nothing to agree on.
+const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+
+/// Whether the client wants the watch in this way.
+pub fn is_asked(request: &Parts) -> bool {
+    request.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
+}
+
+pub async fn watch(request: &Parts, watching: Watching) -> Result<Response, Failure> {
+    let upgrade = WebSocketUpgrade::from_request_parts(&mut request.clone(), &()).await;
+    let upgrade = upgrade.map_err(|refusal| Failure::bad_request(refusal.body_text()))?;
+    Ok(upgrade.protocols(offered(request)).on_upgrade(|socket| send(socket, watching)))
+}
+
+fn offered(request: &Parts) -> Vec<String> {
+    let values = request.headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(',')).map(str::trim);
+    names.filter(|name| !name.is_empty() && !name.starts_with(TOKEN_PROTOCOL)).map(str::to_owned).collect()
+}
+
+/// Sends events until they end or the client goes. What the client says is of no interest.
+async fn send(mut socket: WebSocket, mut watching: Watching) {
+    loop {
+        let frame = tokio::select! {
+            frame = watching.next_frame() => frame,
+            message = socket.recv() => match message {
+                Some(Ok(Message::Close(_)) | Err(_)) | None => return,
+                Some(Ok(_)) => continue,
+            },
+        };
+        let Some(frame) = frame else { break };
+        for event in String::from_utf8_lossy(&frame).lines() {
+            if socket.send(Message::text(event)).await.is_err() {
+                return;
+            }
+        }
+    }
+    // The client may be gone by now, which is as good.
+    drop(socket.send(Message::Close(None)).await);
+}

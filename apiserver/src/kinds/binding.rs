@@ -1,0 +1,11 @@
+//! Binding: what a scheduler sends to give a pod its node. It is never kept.
+
+use k8s_openapi::api::core::v1::Binding;
+
+use crate::kinds::kind::{Column, Kind};
+use crate::kinds::table::{age_column, name_column};
+
+impl Kind for Binding {
+    const VERBS: &'static [&'static str] = &["create"];
+    const COLUMNS: &'static [Column<Self>] = &[name_column(), age_column()];
+}
