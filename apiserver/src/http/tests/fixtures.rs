@@ -33,9 +33,14 @@ use crate::storage::memory::Memory;
 
 /// A server with an empty store.
 pub async fn server(tasks: &Tasks) -> Server {
+    server_with(tasks, Limits::default()).await
+}
+
+/// A server that keeps this much of the past.
+pub async fn server_with(tasks: &Tasks, limits: Limits) -> Server {
     let clock = Clock::tokio();
     let (engine, layout) = (Arc::new(Memory::default()), Arc::new(KindLayout));
-    let storage = Storage::open(engine, layout, clock.clone(), tasks, Limits::default()).await.unwrap();
+    let storage = Storage::open(engine, layout, clock.clone(), tasks, limits).await.unwrap();
     let registry = Registry::new(storage, Options::new(clock.clone(), tasks.clone())).unwrap();
     Server::new(registry, clock, &Metrics::new(), tasks)
 }
@@ -49,6 +54,29 @@ pub async fn ask(server: &Server, user: User, method: &str, path: &str, body: &s
     let request = Request::builder().method(method).uri(path).header("content-type", "application/json");
     let request = request.body(Body::from(body.to_owned())).unwrap();
     server.in_process(user).oneshot(request).await.unwrap()
+}
+
+/// Patches as this user, with a merge patch.
+pub async fn patch(server: &Server, path: &str, body: &Value) -> (u16, Value) {
+    let request = Request::patch(path).header("content-type", "application/merge-patch+json");
+    let request = request.body(Body::from(body.to_string())).unwrap();
+    told(server.in_process(admin()).oneshot(request).await.unwrap()).await
+}
+
+/// Asks as an administrator, and is told the code and the JSON.
+pub async fn does(server: &Server, method: &str, path: &str, body: &Value) -> (u16, Value) {
+    let body = if body.is_null() { String::new() } else { body.to_string() };
+    told(ask(server, admin(), method, path, &body).await).await
+}
+
+/// A server with a namespace `d` that has its ServiceAccount.
+pub async fn furnished(tasks: &Tasks) -> Server {
+    let server = server(tasks).await;
+    for (path, name) in [("/api/v1/namespaces", "d"), ("/api/v1/namespaces/d/serviceaccounts", "default")] {
+        let (code, answer) = does(&server, "POST", path, &serde_json::json!({"metadata": {"name": name}})).await;
+        assert_eq!(code, 201, "{answer}");
+    }
+    server
 }
 
 /// The code and the JSON of an answer.

@@ -66,7 +66,6 @@ async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
         ("POST", "/api/v1/bindings"),
         ("POST", "/api/v1/watch/namespaces/d/pods"),
         ("DELETE", "/api/v1/watch/namespaces/d/pods/p"),
-        ("HEAD", "/api/v1/namespaces/d/pods"),
         ("TRACE", "/api/v1/namespaces/d/pods/p"),
     ] {
         let (code, body) = told(ask(&server, admin(), method, path, "{}").await).await;
@@ -74,6 +73,10 @@ async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
             "message": "the server does not allow this method on the requested resource",
             "reason": "MethodNotAllowed", "details": {}, "code": 405});
         assert_eq!((code, &body), (405, &refused), "{method} {path}");
+    }
+    for path in ["/api/v1/namespaces/d/pods", "/api/v1/namespaces/d/pods/p", "/apis"] {
+        let (code, body) = told(ask(&server, admin(), "HEAD", path, "").await).await;
+        assert_eq!((code, body.as_str()), (405, Some("")), "{path}");
     }
 }
 
@@ -188,4 +191,36 @@ async fn requests_are_counted() {
     let (_, text) = told(ask(&server, admin(), "GET", "/metrics", "").await).await;
     let text = text.as_str().unwrap();
     assert!(text.contains("apiserver_request_total{verb=\"LIST\"") && text.contains("code=\"404\"} 1"), "{text}");
+}
+
+#[tokio::test]
+async fn the_root_tells_every_path() {
+    let server = server(&Tasks::new()).await;
+    let (code, body) = told(ask(&server, admin(), "GET", "/", "").await).await;
+    let paths: Vec<&str> = body["paths"].as_array().unwrap().iter().map(|path| path.as_str().unwrap()).collect();
+    assert!(code == 200 && paths.is_sorted(), "{body}");
+    for path in ["/api/v1", "/apis/apps", "/apis/apps/v1", "/healthz", "/livez/ping", "/readyz/shutdown", "/version"] {
+        assert!(paths.contains(&path), "{path}");
+    }
+    for path in paths {
+        assert_eq!(ask(&server, admin(), "GET", path, "").await.status(), 200, "{path}");
+    }
+}
+
+#[tokio::test]
+async fn health_is_told_in_short_and_in_full() {
+    let server = server(&Tasks::new()).await;
+    for (path, code, text) in [
+        ("/healthz", 200, "ok"),
+        ("/livez", 200, "ok"),
+        ("/readyz", 200, "ok"),
+        ("/readyz/ping", 200, "ok"),
+        ("/livez?verbose", 200, "[+]ping ok\nlivez check passed\n"),
+        ("/readyz?verbose=1", 200, "[+]ping ok\n[+]shutdown ok\nreadyz check passed\n"),
+        ("/readyz?verbose&exclude=ping", 200, "[+]ping excluded: ok\n[+]shutdown ok\nreadyz check passed\n"),
+    ] {
+        let response = ask(&server, User::new("u", &["system:authenticated"]), "GET", path, "").await;
+        assert_eq!(response.headers()["content-type"], "text/plain; charset=utf-8");
+        assert_eq!(told(response).await, (code, text.into()), "{path}");
+    }
 }

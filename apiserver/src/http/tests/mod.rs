@@ -1,8 +1,15 @@
 //! The server as its clients meet it: through its router, and through a socket with TLS.
 
+mod creations;
+mod deletions;
 mod fixtures;
 mod guards;
+mod lists;
 mod logs;
 mod objects;
+mod pods;
+mod refusals;
 mod tls;
+mod updates;
 mod watches;
+mod web_sockets;
