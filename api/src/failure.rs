@@ -287,6 +287,37 @@ mod tests {
     }
 
     #[test]
+    fn every_reason_has_its_code() {
+        for (reason, name, code) in [
+            (Reason::BadRequest, "BadRequest", 400),
+            (Reason::Unauthorized, "Unauthorized", 401),
+            (Reason::Forbidden, "Forbidden", 403),
+            (Reason::NotFound, "NotFound", 404),
+            (Reason::MethodNotAllowed, "MethodNotAllowed", 405),
+            (Reason::NotAcceptable, "NotAcceptable", 406),
+            (Reason::AlreadyExists, "AlreadyExists", 409),
+            (Reason::Conflict, "Conflict", 409),
+            (Reason::Expired, "Expired", 410),
+            (Reason::RequestEntityTooLarge, "RequestEntityTooLarge", 413),
+            (Reason::UnsupportedMediaType, "UnsupportedMediaType", 415),
+            (Reason::Invalid, "Invalid", 422),
+            (Reason::TooManyRequests, "TooManyRequests", 429),
+            (Reason::InternalError, "InternalError", 500),
+            (Reason::ServiceUnavailable, "ServiceUnavailable", 503),
+            (Reason::Timeout, "Timeout", 504),
+        ] {
+            assert_eq!(reason.entry(), (name, code));
+        }
+    }
+
+    #[test]
+    fn our_own_fault_is_told_as_a_cause() {
+        let status = serde_json::to_value(Failure::internal("read x").status()).unwrap();
+        assert_eq!(status["message"], "Internal error occurred: read x");
+        assert_eq!(status["details"], serde_json::json!({"causes": [{"message": "read x"}]}));
+    }
+
+    #[test]
     fn a_status_says_reason_code_and_causes() {
         let status = serde_json::to_value(Failure::too_large(9, 3).status()).unwrap();
         assert_eq!(status["kind"], "Status");

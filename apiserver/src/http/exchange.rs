@@ -1,6 +1,7 @@
 //! One request on its way through the filters: who asks, for what, and what is noted about it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use api::selector::FieldSelector;
 use http::Method;
@@ -98,6 +99,8 @@ pub struct Exchange {
     pub audit_id: String,
     pub user: Arc<User>,
     pub started: Instant,
+    /// How long the client waits for an answer, if it says so.
+    pub patience: Option<Duration>,
     pub warnings: Warnings,
 }
 
@@ -120,6 +123,7 @@ impl Exchange {
             audit_id: String::new(),
             user: Arc::default(),
             started: Instant::now(),
+            patience: None,
             warnings,
         }
     }
@@ -136,7 +140,9 @@ impl Exchange {
 fn resource_request(parts: &Parts, mut target: Target) -> (Verb, Option<Target>) {
     let query = Query::parse(parts.uri.query().unwrap_or(""));
     let is_watch = target.legacy_watch || (target.name.is_empty() && query.boolean("watch"));
-    let verb = match plain_verb(&parts.method, target.name.is_empty()) {
+    // Rights for a HEAD are those of its GET, though no resource answers one.
+    let method = if parts.method == Method::HEAD { &Method::GET } else { &parts.method };
+    let verb = match plain_verb(method, target.name.is_empty()) {
         Verb::Get | Verb::List if is_watch => Verb::Watch,
         verb => verb,
     };

@@ -9,7 +9,7 @@ use http::header::USER_AGENT;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 use crate::context::FieldValidation;
-use crate::registry::options::ListOptions;
+use crate::registry::options::{ListOptions, unknown_dry_run};
 
 /// The parameters of a query. Of those that stand there twice, the first counts; unknown ones are left alone.
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -75,13 +75,10 @@ impl<'a> Query<'a> {
     /// `dryRun`: nothing, or `All` as often as one likes. `options` names the object whose field is wrong.
     pub fn dry_run(&self, options: &str) -> Result<bool, Failure> {
         let values = self.all("dryRun");
-        match values.iter().find(|value| **value != "All") {
-            None => Ok(!values.is_empty()),
-            Some(value) => {
-                let error = FieldError::not_supported(&Path::new("dryRun"), value, &["All"]);
-                Err(invalid(options, error))
-            }
+        if values.iter().all(|value| *value == "All") {
+            return Ok(!values.is_empty());
         }
+        Err(invalid(options, unknown_dry_run(&values)))
     }
 
     pub fn field_validation(&self, options: &str) -> Result<FieldValidation, Failure> {
@@ -168,7 +165,7 @@ mod tests {
             (failure.code(), &*failure.message),
             (
                 422,
-                "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: \"Some\": supported values: \"All\""
+                "CreateOptions.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"Some\"]: supported values: \"All\""
             )
         );
         assert!(Query::parse("fieldValidation=Perhaps").field_validation("CreateOptions").is_err());

@@ -7,12 +7,12 @@ use api::failure::{Failure, Reason};
 use axum::body::Body;
 use axum::response::Response;
 use http::request::Parts;
-use http::{Request, StatusCode};
+use http::{Method, Request, StatusCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
 
 use crate::context::Context;
 use crate::http::app::App;
-use crate::http::content::accept::{self, Accepted, Encoding, Offer};
+use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
 use crate::http::content::body;
 use crate::http::exchange::{Exchange, Verb};
 use crate::http::logs;
@@ -53,6 +53,9 @@ pub async fn serve(
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let kind = exchange.kind.ok_or_else(Failure::unknown_resource)?;
+    if parts.method == Method::HEAD {
+        return Err(Failure::method_not_allowed());
+    }
     let place = Place::find(app, exchange, &parts, kind, target)?;
     match exchange.attributes.verb {
         Verb::Get if target.subresource == "log" => {
@@ -163,6 +166,9 @@ impl<'a> Place<'a> {
         if legacy && !name.is_empty() {
             options.field_selector = format!("metadata.name={name}");
         }
+        if options.send_initial_events == Some(true) {
+            self.app.registry.wait_for(&options.resource_version).await?;
+        }
         let timeout = self.query.integer("timeoutSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
         let timeout = timeout.filter(|seconds| *seconds > 0).map_or_else(usual_timeout, Duration::from_secs);
         let events = match self.app.registry.watch(self.kind, self.namespace, &options) {
@@ -241,7 +247,8 @@ impl<'a> Place<'a> {
                 Ok(self.reply(code, accepted, &object))
             }
             Deleted::Gone(object) => {
-                let accepted = accept::negotiate(&self.parts.headers, self.query.get("pretty"), Offer::Plain)?;
+                // A Status is no row of a table, whatever was asked for.
+                let accepted = Accepted { form: Form::Object, ..accepted };
                 let status = gone(self.kind.facts(), &object);
                 Ok(object::document(StatusCode::OK, accepted, status, &self.parts.headers))
             }

@@ -138,3 +138,23 @@ fn already_exists(facts: &Facts, name: &str, existing: &Object, was_generated: b
     }
     failure
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::storage::object::{Key, Revision};
+
+    #[test]
+    fn a_generated_name_that_is_taken_may_be_tried_again() {
+        let facts = crate::kinds::KINDS.iter().find(|kind| kind.facts().kind == "ConfigMap").unwrap().facts();
+        let json = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a-x","namespace":"d"}}"#;
+        let key = Key::new(facts.resource(), "d", "a-x");
+        let existing = Object::unstored(key, Revision(1), Bytes::from(json)).unwrap();
+        let failure = already_exists(facts, "a-x", &existing, true);
+        let text =
+            "configmaps \"a-x\" already exists, the server was not able to generate a unique name for the object";
+        assert_eq!((failure.code(), failure.message.as_str()), (409, text));
+        assert_eq!(failure.details.unwrap().retry_after_seconds, 1);
+        assert!(already_exists(facts, "a-x", &existing, false).message.ends_with("already exists"));
+    }
+}

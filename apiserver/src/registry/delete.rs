@@ -14,7 +14,7 @@ use crate::admission::{self, check::Operation};
 use crate::context::Context;
 use crate::kinds::erased::{Draft, KindRef};
 use crate::kinds::facts::Facts;
-use crate::registry::options::{Deleted, ListOptions, Page};
+use crate::registry::options::{Deleted, ListOptions, Page, unknown_dry_run};
 use crate::registry::read::view;
 use crate::registry::write::{MOST_ATTEMPTS, Outcome, View, request};
 use crate::registry::{Registry, Target};
@@ -154,8 +154,8 @@ pub fn check_options(options: &DeleteOptions) -> Result<(), Failure> {
             errors.push(FieldError::not_supported(&path, policy, &POLICIES));
         }
     }
-    if let Some(run) = options.dry_run.iter().flatten().find(|run| *run != "All") {
-        errors.push(FieldError::not_supported(&Path::new("dryRun"), run, &["All"]));
+    if let Some(runs) = options.dry_run.as_ref().filter(|runs| runs.iter().any(|run| run != "All")) {
+        errors.push(unknown_dry_run(runs));
     }
     if errors.is_empty() { Ok(()) } else { Err(Failure::invalid("meta.k8s.io", "DeleteOptions", "", errors)) }
 }

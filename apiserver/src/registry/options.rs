@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use api::cidr::Cidr;
 use api::failure::Failure;
+use api::field::{ErrorType, FieldError};
 use lifecycle::clock::Clock;
 use lifecycle::tasks::Tasks;
 
@@ -29,6 +30,13 @@ impl Options {
         let service_range = Cidr::new(Ipv4Addr::new(127, 96, 0, 0).into(), 16);
         Self { clock, tasks, service_range, node_ports: 30000..=32767, token_signer: None }
     }
+}
+
+/// The refusal of `dryRun` with anything but `All`. It shows the whole list.
+pub fn unknown_dry_run(runs: &[impl AsRef<str>]) -> FieldError {
+    let runs: Vec<&str> = runs.iter().map(AsRef::as_ref).collect();
+    let body = format!("Unsupported value: {}: supported values: \"All\"", serde_json::json!(runs));
+    FieldError { kind: ErrorType::NotSupported, field: "dryRun".to_owned(), body }
 }
 
 /// The query of a list or a watch, not parsed: wrong values are the registry's to refuse.

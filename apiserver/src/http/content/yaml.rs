@@ -3,6 +3,9 @@
 use serde_json::Value;
 use serde_yaml::options::DuplicateKeyPolicy;
 
+/// The reader calls itself for each level, with much on the stack, which must not run out.
+const DEEPEST: usize = 64;
+
 /// What was read, and the complaint about keys that stand there twice, of which the last counts.
 #[derive(Debug)]
 pub struct Document {
@@ -23,8 +26,12 @@ pub fn parse(text: &str) -> Result<Document, String> {
 }
 
 fn read(text: &str, duplicate_keys: DuplicateKeyPolicy) -> Result<Value, String> {
-    let budget =
-        serde_yaml::budget! { max_depth: 512, flow_nesting_limit: 512, max_nodes: 1_000_000, max_documents: 1 };
+    let budget = serde_yaml::budget! {
+        max_depth: DEEPEST,
+        flow_nesting_limit: DEEPEST,
+        max_nodes: 1_000_000,
+        max_documents: 1,
+    };
     let options = serde_yaml::options! {
         budget: budget,
         duplicate_keys: duplicate_keys,
@@ -70,5 +77,8 @@ mod tests {
         assert!(parse("a: [").is_err());
         assert!(parse("a: 1\n---\nb: 2\n").is_err());
         assert!(parse(&"[".repeat(100_000)).is_err());
+        assert!(parse(&format!("{}1{}", "{a: ".repeat(5000), "}".repeat(5000))).is_err());
+        assert!(parse(&format!("{}1", "- ".repeat(5000))).is_err());
+        assert!(parse(&format!("{}1{}", "{a: ".repeat(60), "}".repeat(60))).is_ok());
     }
 }

@@ -30,10 +30,11 @@ use crate::http::filters::filter::Filter;
 use crate::http::reply::failure;
 
 /// The filters, in the order in which a request meets them. An answer meets them in the reverse order.
-const FILTERS: [&dyn Filter; 7] = [
+const FILTERS: [&dyn Filter; 8] = [
     &request_id::RequestId,
     &headers::Headers,
     &measure::Measure,
+    &deadline::Deadline,
     &body_limit::BodyLimit,
     &authentication::Authenticate,
     &authorization::Authorize,

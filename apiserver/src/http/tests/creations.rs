@@ -86,7 +86,9 @@ async fn a_dry_run_does_everything_but_keep() {
     {
         let body = if method == "DELETE" { Value::Null } else { json!({"metadata": {"name": "a"}}) };
         let (code, answer) = does(&server, method, &format!("{MAPS}{path}?dryRun=Some"), &body).await;
-        let start = format!("{options}.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: ");
+        let start = format!(
+            "{options}.meta.k8s.io \"\" is invalid: dryRun: Unsupported value: [\"Some\"]: supported values: \"All\""
+        );
         assert!(code == 422 && answer["message"].as_str().unwrap().starts_with(&start), "{answer}");
     }
 }

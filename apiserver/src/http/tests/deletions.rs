@@ -1,9 +1,12 @@
 //! Deletions: options, preconditions, finalizers, grace, and whole collections.
 
+use axum::body::Body;
+use http::Request;
 use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
+use tower::ServiceExt;
 
-use super::fixtures::{does, furnished, patch};
+use super::fixtures::{admin, does, furnished, patch, told};
 use crate::http::server::Server;
 
 const MAPS: &str = "/api/v1/namespaces/d/configmaps";
@@ -110,6 +113,16 @@ async fn a_deletion_may_be_meant_for_one_state_alone() {
     let expected = json!({"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success",
         "details": {"name": "a", "kind": "configmaps", "uid": uid}});
     assert_eq!((code, answer), (200, expected));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_status_is_no_row_of_a_table() {
+    let server = furnished(&Tasks::new()).await;
+    make(&server, "a").await;
+    let request = Request::delete(format!("{MAPS}/a")).header("accept", "application/json;as=Table;v=v1;g=meta.k8s.io");
+    let (code, answer) =
+        told(server.in_process(admin()).oneshot(request.body(Body::empty()).unwrap()).await.unwrap()).await;
+    assert_eq!((code, &answer["kind"], &answer["status"]), (200, &json!("Status"), &json!("Success")));
 }
 
 #[tokio::test(start_paused = true)]

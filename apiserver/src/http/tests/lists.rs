@@ -116,6 +116,28 @@ async fn a_revision_that_is_still_to_come_is_waited_for_and_then_refused() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_client_may_wait_for_less_time_than_is_usual() {
+    let server = furnished(&Tasks::new()).await;
+    for (query, code, seconds) in [
+        ("&timeout=1s", 504, 1),
+        ("&timeout=1500ms", 504, 1),
+        ("&timeout=0", 504, 3),
+        ("&timeout=2h", 504, 3),
+        ("&timeout=x", 400, 0),
+    ] {
+        let began = tokio::time::Instant::now();
+        let (got, status) = get(&server, &format!("?resourceVersion=999999{query}")).await;
+        assert_eq!((got, began.elapsed().as_secs()), (code, seconds), "{query} {status}");
+        let expected = match (code, seconds) {
+            (400, _) => "invalid timeout specified in the request URL - time: invalid duration \"x\"",
+            (_, 1) => "Timeout: request did not complete within requested timeout - context deadline exceeded",
+            _ => "Timeout: Too large resource version: ",
+        };
+        assert!(status["message"].as_str().unwrap().starts_with(expected), "{status}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn how_many_are_left_is_told_where_nothing_is_selected() {
     let server = furnished(&Tasks::new()).await;
     for name in ["a", "b", "c"] {

@@ -8,6 +8,8 @@ use tower::ServiceExt;
 
 use super::fixtures::{admin, ask, does, furnished, told};
 use crate::context::User;
+use crate::http::server::Server;
+use crate::kinds::KINDS;
 
 const MAPS: &str = "/api/v1/namespaces/d/configmaps";
 
@@ -178,4 +180,90 @@ async fn foreign_media_types_are_refused_with_what_there_is() {
     let request = Request::get(MAPS).header("accept", "text/html").body(Body::empty()).unwrap();
     let (code, answer) = told(server.in_process(admin()).oneshot(request).await.unwrap()).await;
     assert_eq!((code, &answer["reason"]), (406, &json!("NotAcceptable")));
+}
+
+/// Sends something as a body of this type, and is told the code and the answer.
+async fn send(server: &Server, method: &str, path: &str, media_type: &str, body: &str) -> (u16, Value) {
+    let request = Request::builder().method(method).uri(path).header("content-type", media_type);
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    told(server.in_process(admin()).oneshot(request).await.unwrap()).await
+}
+
+const NONSENSE: [&str; 14] = [
+    "",
+    "null",
+    "5",
+    "\"x\"",
+    "[]",
+    "{",
+    "{\"metadata\":null}",
+    "{\"metadata\":5}",
+    "{\"metadata\":{\"name\":5}}",
+    "{\"metadata\":{\"name\":\"x\",\"labels\":[]}}",
+    "{\"metadata\":{\"name\":\"x\"},\"spec\":5}",
+    "{\"metadata\":{\"name\":\"x\"},\"spec\":[],\"status\":\"x\"}",
+    "{\"metadata\":{\"name\":\"\u{0}/%\"}}",
+    "[{\"op\":\"replace\",\"path\":\"\",\"value\":5}]",
+];
+
+#[tokio::test(start_paused = true)]
+async fn no_nonsense_is_our_fault() {
+    let server = furnished(&Tasks::new()).await;
+    let deep = format!("{}{}", "[".repeat(100_000), "]".repeat(100_000));
+    let deep_object = format!("{}1{}", "{\"a\":".repeat(5_000), "}".repeat(5_000));
+    for kind in KINDS.iter().map(|kind| kind.facts()) {
+        let group = if kind.group.is_empty() { "/api".to_owned() } else { format!("/apis/{}", kind.group) };
+        let namespace = if kind.namespaced { "/namespaces/d" } else { "" };
+        let path = format!("{group}/{}{namespace}/{}", kind.version, kind.plural);
+        for body in NONSENSE.into_iter().chain([deep.as_str(), deep_object.as_str()]) {
+            let subresources = kind.subresources.iter().map(|subresource| format!("{path}/x/{}", subresource.name));
+            for path in [path.clone(), format!("{path}/x")].into_iter().chain(subresources) {
+                for (method, media_type) in [
+                    ("POST", "application/json"),
+                    ("PUT", "application/json"),
+                    ("PUT", "application/yaml"),
+                    ("PATCH", "application/json-patch+json"),
+                    ("PATCH", "application/merge-patch+json"),
+                    ("PATCH", "application/strategic-merge-patch+json"),
+                ] {
+                    let (code, answer) = send(&server, method, &path, media_type, body).await;
+                    let shown = &body[..body.len().min(60)];
+                    assert!(code < 500, "{method} {path} {media_type} {shown}: {code} {answer}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_patch_of_what_is_there_is_our_fault() {
+    let server = furnished(&Tasks::new()).await;
+    does(&server, "POST", MAPS, &json!({"metadata": {"name": "x", "labels": {"a": "b"}}, "data": {"k": "v"}})).await;
+    let path = format!("{MAPS}/x");
+    for body in NONSENSE.into_iter().chain([
+        r#"[{"op":"remove","path":"/metadata"}]"#,
+        r#"[{"op":"replace","path":"/metadata/name","value":"y"}]"#,
+        r#"[{"op":"replace","path":"/metadata/name","value":{}}]"#,
+        r#"[{"op":"move","from":"/metadata","path":"/data"}]"#,
+        r#"[{"op":"test","path":"/data/k","value":"other"}]"#,
+        r#"[{"op":"copy","from":"","path":"/data/all"}]"#,
+        r#"[{"op":"nothing"}]"#,
+        r#"{"metadata":{"name":null}}"#,
+        r#"{"metadata":{"uid":null,"creationTimestamp":null,"resourceVersion":null}}"#,
+        r#"{"kind":"Secret"}"#,
+        r#"{"apiVersion":null,"kind":null}"#,
+        r#"{"$patch":"delete"}"#,
+        r#"{"$patch":"nothing"}"#,
+        r#"{"metadata":{"$patch":"replace"}}"#,
+        r#"{"metadata":{"$retainKeys":5,"$setElementOrder/finalizers":5,"$deleteFromPrimitiveList/finalizers":5}}"#,
+        r#"{"metadata":{"ownerReferences":[5]}}"#,
+    ]) {
+        for media_type in
+            ["application/json-patch+json", "application/merge-patch+json", "application/strategic-merge-patch+json"]
+        {
+            let (code, answer) = send(&server, "PATCH", &path, media_type, body).await;
+            assert!(code < 500, "{media_type} {body}: {code} {answer}");
+        }
+    }
+    assert_eq!(does(&server, "GET", &path, &Value::Null).await.0, 200);
 }
