@@ -160,6 +160,16 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_path_means_something_or_nothing(path in "(/|%|[a-z0-9.]|watch|api|apis|namespaces|%2[Ff]|\\PC){0,40}") {
+            if let ApiPath::Resource(target) = parse(&path) {
+                assert!(!target.resource.is_empty() && !target.resource.contains('/'));
+                assert!(!target.name.contains('/') && !target.namespace.contains('/'));
+            }
+        }
+    }
+
     #[test]
     fn the_old_watch_prefix_is_noticed() {
         let all = target("/api/v1/watch/pods");

@@ -268,7 +268,9 @@ impl<'a> Place<'a> {
 
 /// The namespace that the path gives to the registry, if the path fits the scope of the kind.
 fn namespace_of<'a>(facts: &Facts, target: &'a Target) -> Result<Option<&'a str>, Failure> {
-    let is_namespace_itself = target.resource == "namespaces" && target.group.is_empty();
+    // No namespace lies inside another.
+    let is_core = target.group.is_empty();
+    let is_namespace_itself = is_core && target.resource == "namespaces" && target.name == target.namespace;
     match (&*target.namespace, facts.namespaced) {
         ("", false) => Ok(None),
         (_, false) if is_namespace_itself => Ok(None),

@@ -76,6 +76,22 @@ fn invalid(why: &dyn std::fmt::Display) -> Failure {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_token_or_is_refused(text in ".{0,60}", inside in ".{0,60}") {
+            let _ = Continuation::parse(&text);
+            if let Ok(place) = Continuation::parse(&URL_SAFE_NO_PAD.encode(inside)) {
+                assert_eq!(Continuation::parse(&place.token()).unwrap(), place);
+            }
+        }
+
+        #[test]
+        fn every_place_has_a_token(revision in 1..u64::MAX / 2, namespace in "[a-z.-]{0,9}", name in "[^/]{1,9}") {
+            let place = Continuation { revision: Some(Revision(revision)), namespace, name };
+            assert_eq!(Continuation::parse(&place.token()).unwrap(), place);
+        }
+    }
+
     #[test]
     fn a_token_reads_back_and_a_made_up_one_is_refused() {
         let place = Continuation { revision: Some(Revision(7)), namespace: "n".into(), name: "a".into() };

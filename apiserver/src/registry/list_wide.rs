@@ -201,5 +201,22 @@ async fn every_scale_can_be_read_and_set() {
         let read = fixture.registry.get(kind, Fixture::target(kind, "scaled"), "").unwrap();
         assert_eq!(value(&read)["spec"]["replicas"], 5, "{what}");
         assert_eq!(value(&read)["metadata"]["generation"], 2, "{what}");
+
+#[tokio::test(start_paused = true)]
+async fn a_collection_of_every_kind_is_deleted_as_namespaces_are_emptied() {
+    for kind in made().filter(|kind| kind.facts().allows("deletecollection")) {
+        let (what, namespace) = (kind.facts().plural, Fixture::namespace(kind));
+        let fixture = Fixture::new().await;
+        let (registry, context) = (&fixture.registry, &fixture.context);
+        for name in ["one", "two"] {
+            fixture.create_as(kind, sample(kind, name)).await.unwrap();
+        }
+        let chosen = ListOptions { field_selector: "metadata.name!=two".into(), ..ListOptions::default() };
+        let background = || DeleteOptions { propagation_policy: Some("Background".into()), ..DeleteOptions::default() };
+        let gone = registry.delete_collection(context, kind, namespace, &chosen, &background()).await.unwrap();
+        assert!(gone.objects.iter().any(|object| &*object.key.name == "one"), "{what}");
+        assert!(gone.objects.iter().all(|object| &*object.key.name != "two"), "{what}");
+        assert_eq!(registry.get(kind, Fixture::target(kind, "one"), "").unwrap_err().code(), 404, "{what}");
+        assert!(registry.get(kind, Fixture::target(kind, "two"), "").is_ok(), "{what}");
     }
 }

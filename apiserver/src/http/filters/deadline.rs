@@ -75,6 +75,13 @@ fn duration(text: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_duration_or_none(text in "[-+0-9.hmnsuµ ]{0,30}") {
+            let _ = duration(&text);
+        }
+    }
+
     #[test]
     fn durations_are_read_as_clients_write_them() {
         for (text, expected) in [
