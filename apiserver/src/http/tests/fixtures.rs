@@ -9,6 +9,7 @@ use http::Request;
 use http_body_util::BodyExt;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
+use hyper_util::service::TowerToHyperService;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
@@ -17,6 +18,7 @@ use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
 use serde_json::Value;
+use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tower::ServiceExt;
@@ -85,6 +87,26 @@ pub async fn told(response: Response) -> (u16, Value) {
     let bytes = response.into_body().collect().await.unwrap().to_bytes();
     let value = serde_json::from_slice(&bytes);
     (code, value.unwrap_or_else(|_| Value::from(String::from_utf8_lossy(&bytes).into_owned())))
+}
+
+/// A connection over which this server speaks HTTP/1.1 with an administrator.
+pub fn connect_plainly(server: &Server, tasks: &Tasks) -> DuplexStream {
+    let (ours, theirs) = tokio::io::duplex(64 * 1024);
+    let service = TowerToHyperService::new(server.in_process(admin()));
+    tasks.spawn_until_stop("connection", async move {
+        let http = hyper::server::conn::http1::Builder::new();
+        drop(http.serve_connection(TokioIo::new(theirs), service).with_upgrades().await);
+    });
+    ours
+}
+
+/// The head of the next answer.
+pub async fn head(stream: &mut DuplexStream) -> String {
+    let mut head = Vec::new();
+    while !head.ends_with(b"\r\n\r\n") {
+        head.push(stream.read_u8().await.unwrap());
+    }
+    String::from_utf8(head).unwrap()
 }
 
 /// An authority, and what it signed.

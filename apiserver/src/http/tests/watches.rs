@@ -7,9 +7,10 @@ use http::Request;
 use http_body_util::BodyExt;
 use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tower::ServiceExt;
 
-use super::fixtures::{admin, ask, server, server_with, told};
+use super::fixtures::{admin, ask, connect_plainly, head, server, server_with, told};
 use crate::http::server::Server;
 use crate::storage::limits::{Limits, LogLimits};
 
@@ -356,5 +357,28 @@ async fn the_old_paths_watch_collections_too() {
         let body = server.in_process(admin()).oneshot(request).await.unwrap().into_body();
         let mut watcher = Watcher { body, lines: Vec::new() };
         assert_eq!(seen(&watcher.next().await.unwrap()), ("ADDED", "a"), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn the_head_of_a_watch_comes_before_its_events_and_each_event_at_once() {
+    let tasks = Tasks::new();
+    let server = server_with_namespace(&tasks).await;
+    let mut stream = connect_plainly(&server, &tasks);
+    let request = format!("GET {MAPS}?watch=true HTTP/1.1\r\nHost: h\r\nAccept-Encoding: gzip\r\n\r\n");
+    stream.write_all(request.as_bytes()).await.unwrap();
+    let head = head(&mut stream).await.to_ascii_lowercase();
+    assert!(head.starts_with("http/1.1 200 ok\r\n") && head.contains("transfer-encoding: chunked\r\n"), "{head}");
+    assert!(!head.contains("content-encoding"), "{head}");
+    for name in ["a", "b"] {
+        write(&server, "POST", name).await;
+        let mut chunk = Vec::new();
+        while !chunk.ends_with(b"}\n\r\n") {
+            chunk.push(stream.read_u8().await.unwrap());
+        }
+        let text = String::from_utf8(chunk).unwrap();
+        let (_, line) = text.split_once("\r\n").unwrap();
+        let event: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(seen(&event), ("ADDED", name));
     }
 }

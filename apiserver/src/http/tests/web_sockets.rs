@@ -1,34 +1,12 @@
 //! Watches over WebSockets.
 
-use hyper_util::rt::TokioIo;
-use hyper_util::service::TowerToHyperService;
 use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 
-use super::fixtures::{admin, does, furnished};
-use crate::http::server::Server;
+use super::fixtures::{connect_plainly, does, furnished, head};
 
 const MAPS: &str = "/api/v1/namespaces/d/configmaps";
-
-/// A connection over which this server speaks HTTP/1.1 with an administrator.
-fn connect(server: &Server, tasks: &Tasks) -> DuplexStream {
-    let (ours, theirs) = tokio::io::duplex(64 * 1024);
-    let service = TowerToHyperService::new(server.in_process(admin()));
-    tasks.spawn_until_stop("connection", async move {
-        let http = hyper::server::conn::http1::Builder::new();
-        drop(http.serve_connection(TokioIo::new(theirs), service).with_upgrades().await);
-    });
-    ours
-}
-
-async fn head(stream: &mut DuplexStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        head.push(stream.read_u8().await.unwrap());
-    }
-    String::from_utf8(head).unwrap()
-}
 
 /// The kind and the content of the next message.
 async fn message(stream: &mut DuplexStream) -> (u8, Vec<u8>) {
@@ -64,7 +42,7 @@ async fn each_event_is_a_text_message() {
     for name in ["a", "b"] {
         does(&server, "POST", MAPS, &json!({"metadata": {"name": name}})).await;
     }
-    let mut stream = connect(&server, &tasks);
+    let mut stream = connect_plainly(&server, &tasks);
     let offered = "Sec-WebSocket-Protocol: base64url.bearer.authorization.k8s.io.dG9rZW4, v4.example\r\n";
     let head = ask(&mut stream, "", offered).await.to_ascii_lowercase();
     assert!(head.starts_with("http/1.1 101 switching protocols\r\n"), "{head}");
@@ -82,11 +60,11 @@ async fn each_event_is_a_text_message() {
 async fn the_end_of_a_watch_closes_the_socket() {
     let tasks = Tasks::new();
     let server = furnished(&tasks).await;
-    let mut stream = connect(&server, &tasks);
+    let mut stream = connect_plainly(&server, &tasks);
     ask(&mut stream, "&timeoutSeconds=1&allowWatchBookmarks=true", "").await;
     assert_eq!(event(&mut stream).await["type"], "BOOKMARK");
     assert_eq!(message(&mut stream).await.0, 8);
-    let mut stream = connect(&server, &tasks);
+    let mut stream = connect_plainly(&server, &tasks);
     let head = ask(&mut stream, "&resourceVersionMatch=Exact", "").await;
     assert!(head.starts_with("HTTP/1.1 422 "), "what is refused is refused before: {head}");
 }

@@ -44,7 +44,9 @@ pub fn read<T: DeserializeOwned>(
         fields.remove("apiVersion");
     }
     decode::tell_unknown(context, &unknown_fields, || cannot(&""))?;
-    serde_json::from_value(value).map_err(|error| Failure::bad_request(cannot(&error)))
+    // By way of text, as objects are read: one more way would make the program larger.
+    let read = serde_json::to_vec(&value).and_then(|json| serde_json::from_slice(&json));
+    read.map_err(|error| Failure::bad_request(cannot(&error)))
 }
 
 /// A body may name the namespace that the path names, and no other.
