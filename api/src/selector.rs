@@ -348,6 +348,18 @@ mod tests {
         }
     }
 
+    proptest::proptest! {
+        #[test]
+        fn any_text_is_a_selector_or_is_refused(
+            text in "([a-z/.]{1,3}|=|==|!=|!|<|>| in | notin |\\(|\\)|,| |-|\\\\|\\PC){0,20}"
+        ) {
+            if let Ok(selector) = LabelSelector::parse(&text) {
+                proptest::prop_assert_eq!(LabelSelector::parse(&selector.to_string()).unwrap(), selector);
+            }
+            let _ = FieldSelector::parse(&text);
+        }
+    }
+
     #[test]
     fn nonsense_is_refused() {
         for text in ["a b", "=x", "a in x", "a in (x", "a=b c", "a!", "-a=b", "a=b,", "a>x"] {

@@ -267,3 +267,64 @@ async fn no_patch_of_what_is_there_is_our_fault() {
     }
     assert_eq!(does(&server, "GET", &path, &Value::Null).await.0, 200);
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_nonsense_in_a_query_is_our_fault() {
+    let server = furnished(&Tasks::new()).await;
+    does(&server, "POST", MAPS, &json!({"metadata": {"name": "x"}})).await;
+    for parameter in [
+        "limit",
+        "continue",
+        "resourceVersion",
+        "resourceVersionMatch",
+        "labelSelector",
+        "fieldSelector",
+        "timeoutSeconds",
+        "watch",
+        "sendInitialEvents",
+        "allowWatchBookmarks",
+        "pretty",
+        "includeObject",
+        "dryRun",
+        "fieldValidation",
+        "fieldManager",
+        "gracePeriodSeconds",
+        "propagationPolicy",
+        "orphanDependents",
+        "timeout",
+        "force",
+        "unknown",
+    ] {
+        for value in [
+            "",
+            "x",
+            "-1",
+            "0",
+            "1e9",
+            "18446744073709551616",
+            "%00",
+            "%ff",
+            "true",
+            "a%3Db",
+            "a%3D%3D%3Db",
+            "(",
+            "!!",
+            ",",
+            "%5C",
+        ] {
+            for (method, path, body) in [
+                ("GET", MAPS.to_owned(), ""),
+                ("GET", format!("{MAPS}/x"), ""),
+                ("GET", "/api/v1/watch/configmaps".to_owned(), ""),
+                ("POST", MAPS.to_owned(), r#"{"metadata":{"generateName":"y"}}"#),
+                ("PUT", format!("{MAPS}/x"), r#"{"metadata":{"name":"x"}}"#),
+                ("DELETE", format!("{MAPS}/none"), ""),
+                ("DELETE", "/api/v1/namespaces/none/configmaps".to_owned(), ""),
+            ] {
+                let path = format!("{path}?{parameter}={value}");
+                let code = ask(&server, admin(), method, &path, body).await.status();
+                assert!(code.as_u16() < 500, "{method} {path}: {code}");
+            }
+        }
+    }
+}

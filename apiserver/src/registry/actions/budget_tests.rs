@@ -259,3 +259,17 @@ async fn a_dry_run_of_an_eviction_changes_nothing() {
     assert_eq!(fixture.registry.storage.revision(), before);
     assert_eq!(fixture.get("pods", "p").await.unwrap(), pod);
 }
+
+#[tokio::test(start_paused = true)]
+async fn no_more_pods_go_at_once_than_a_budget_allows() {
+    let fixture = Fixture::new().await;
+    let names = ["a", "b", "c", "d", "e", "f"];
+    for name in names {
+        running(&fixture, name, ready()).await;
+    }
+    budget(&fixture, "budget", json!({}), json!({"disruptionsAllowed": 2})).await;
+    let all = futures::future::join_all(names.map(|name| evict(&fixture, name))).await;
+    assert_eq!(all.iter().filter(|answer| answer.is_ok()).count(), 2);
+    assert!(all.iter().flat_map(|answer| answer.as_ref().err()).all(|failure| failure.code() == 429));
+    assert_eq!(seen(&fixture, "budget")["status"]["disruptedPods"].as_object().unwrap().len(), 2);
+}
