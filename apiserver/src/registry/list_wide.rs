@@ -201,6 +201,8 @@ async fn every_scale_can_be_read_and_set() {
         let read = fixture.registry.get(kind, Fixture::target(kind, "scaled"), "").unwrap();
         assert_eq!(value(&read)["spec"]["replicas"], 5, "{what}");
         assert_eq!(value(&read)["metadata"]["generation"], 2, "{what}");
+    }
+}
 
 #[tokio::test(start_paused = true)]
 async fn a_collection_of_every_kind_is_deleted_as_namespaces_are_emptied() {
