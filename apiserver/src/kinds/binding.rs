@@ -3,9 +3,9 @@
 use k8s_openapi::api::core::v1::Binding;
 
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::table::{age_column, name_column};
+use crate::kinds::table::{created_at_column, name_column};
 
 impl Kind for Binding {
     const VERBS: &'static [&'static str] = &["create"];
-    const COLUMNS: &'static [Column<Self>] = &[name_column(), age_column()];
+    const COLUMNS: &'static [Column<Self>] = &[name_column(), created_at_column()];
 }

@@ -87,6 +87,42 @@ async fn an_eviction_is_a_deletion_with_a_status() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_budget_refuses_an_eviction_and_says_when_to_come_again() {
+    let server = server_with_pod(json!({})).await;
+    patch(&server, &format!("{PODS}/p"), &json!({"metadata": {"labels": {"app": "web"}}})).await;
+    let running = json!({"status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}});
+    patch(&server, &format!("{PODS}/p/status"), &running).await;
+    let budgets = "/apis/policy/v1/namespaces/d/poddisruptionbudgets";
+    let budget = json!({"metadata": {"name": "b"},
+        "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "web"}}}});
+    assert_eq!(does(&server, "POST", budgets, &budget).await.0, 201);
+    let eviction = json!({"metadata": {"name": "p"}}).to_string();
+    let evict = async || ask(&server, admin(), "POST", &format!("{PODS}/p/eviction"), &eviction).await;
+    let early = evict().await;
+    assert_eq!((early.status().as_u16(), &early.headers()["retry-after"]), (429, &"10".parse().unwrap()));
+    let status = |allowed: i64| {
+        json!({"status": {"observedGeneration": 1, "disruptionsAllowed": allowed, "currentHealthy": 1,
+            "desiredHealthy": 1, "expectedPods": 1}})
+    };
+    patch(&server, &format!("{budgets}/b/status"), &status(0)).await;
+    let refused = evict().await;
+    assert!(!refused.headers().contains_key("retry-after"), "clients must not come again by themselves");
+    let (code, answer) = told(refused).await;
+    let cause = json!({"reason": "DisruptionBudget",
+        "message": "The disruption budget b needs 1 healthy pods and has 1 currently"});
+    assert_eq!((code, &answer["reason"]), (429, &json!("TooManyRequests")));
+    assert_eq!(answer["details"], json!({"causes": [cause]}));
+    patch(&server, &format!("{budgets}/b/status"), &status(1)).await;
+    assert_eq!(evict().await.status(), 201);
+    let (_, mut budget) = does(&server, "GET", &format!("{budgets}/b"), &Value::Null).await;
+    assert!(budget["status"]["disruptedPods"]["p"].is_string());
+    let before = budget["metadata"]["resourceVersion"].clone();
+    budget["metadata"]["labels"] = json!({});
+    let (_, same) = does(&server, "PUT", &format!("{budgets}/b"), &budget).await;
+    assert_eq!(same["metadata"]["resourceVersion"], before, "it is kept in the form of its kind");
+}
+
+#[tokio::test(start_paused = true)]
 async fn containers_are_put_into_a_pod_to_look_at_it() {
     let server = server_with_pod(json!({"volumes": [{"name": "v", "emptyDir": {}}]})).await;
     let path = format!("{PODS}/p/ephemeralcontainers");
