@@ -12,6 +12,7 @@ pub mod identity;
 pub mod listener;
 pub mod logs;
 pub mod measures;
+mod methods;
 pub mod openapi;
 pub mod path;
 pub mod query;

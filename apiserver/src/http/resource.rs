@@ -6,8 +6,9 @@ use std::time::Duration;
 use api::failure::{Failure, Reason};
 use axum::body::Body;
 use axum::response::Response;
+use http::header::ALLOW;
 use http::request::Parts;
-use http::{Method, Request, StatusCode};
+use http::{HeaderValue, Method, Request, StatusCode};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
 
 use crate::context::Context;
@@ -17,8 +18,10 @@ use crate::http::content::body;
 use crate::http::exchange::{Exchange, Verb};
 use crate::http::logs;
 use crate::http::measures::Measures;
+use crate::http::methods;
 use crate::http::path::Target;
 use crate::http::query::Query;
+use crate::http::reply::failure::failure;
 use crate::http::reply::list;
 use crate::http::reply::object::{self, Look};
 use crate::http::reply::table::RowObject;
@@ -44,8 +47,25 @@ struct Place<'a> {
     subresource: Option<&'static Subresource>,
 }
 
-/// Answers a request below a group and version.
+/// Answers a request below a group and version. Who came with a method that is not there is told which are.
 pub async fn serve(
+    app: &Arc<App>,
+    exchange: &Exchange,
+    target: &Target,
+    request: Request<Body>,
+) -> Result<Response, Failure> {
+    let answer = answer(app, exchange, target, request).await;
+    let (Err(refusal), Some(kind)) = (&answer, exchange.kind) else { return answer };
+    if refusal.reason != Reason::MethodNotAllowed {
+        return answer;
+    }
+    let mut response = failure(refusal);
+    let allowed = HeaderValue::try_from(methods::allowed(kind.facts(), target));
+    response.headers_mut().extend(allowed.ok().map(|allowed| (ALLOW, allowed)));
+    Ok(response)
+}
+
+async fn answer(
     app: &Arc<App>,
     exchange: &Exchange,
     target: &Target,

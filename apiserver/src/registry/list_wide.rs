@@ -40,6 +40,7 @@ fn every_kind_is_named_as_upstream_names_it() {
         assert!(names.insert((facts.group, facts.version, facts.plural)), "{} is listed twice", facts.plural);
         assert!(facts.allows("create") || facts.allows("list"), "{} cannot be used", facts.plural);
         let columns = kind.columns();
+        // What only does something, or is only answered, is shown in no table.
         if facts.verbs == ["create"] {
             continue;
         }

@@ -44,6 +44,7 @@ async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
         "/api/v1/pods/p",
         "/api/v1/namespaces/d/nodes",
         "/api/v1/namespaces/d/pods/p/nothing",
+        "/api/v1/namespaces/d/pods/p/log/x",
         "/api/v1/namespaces/d/namespaces",
         "/api/v1/namespaces/d/namespaces/e",
     ] {
@@ -76,6 +77,8 @@ async fn what_is_not_served_is_told_apart_from_what_is_nowhere() {
             "reason": "MethodNotAllowed", "details": {}, "code": 405});
         assert_eq!((code, &body), (405, &refused), "{method} {path}");
     }
+    let response = ask(&server, admin(), "PUT", "/api/v1/namespaces/d/pods", "{}").await;
+    assert_eq!(response.headers()["allow"], "DELETE, GET, POST");
     for path in ["/api/v1/namespaces/d/pods", "/api/v1/namespaces/d/pods/p", "/apis"] {
         let (code, body) = told(ask(&server, admin(), "HEAD", path, "").await).await;
         assert_eq!((code, body.as_str()), (405, Some("")), "{path}");
