@@ -126,6 +126,7 @@ impl<'a> Place<'a> {
             field_validation: self.query.field_validation(options)?,
             field_manager: self.query.field_manager(&self.parts.headers, options)?,
             warnings: self.exchange.warnings.clone(),
+            ..Context::default()
         })
     }
 
@@ -200,8 +201,9 @@ impl<'a> Place<'a> {
     async fn patch(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let patch_type = body::patch_type(&self.parts.headers)?;
-        let context = self.context("PatchOptions")?;
-        let patch = body::patch(body, context.field_validation, &context.warnings).await?;
+        let force = self.query.force(patch_type)?;
+        let context = Context { force, ..self.context("PatchOptions")? };
+        let patch = body::patch(patch_type, body, context.field_validation, &context.warnings).await?;
         let written = self.app.registry.patch(&context, self.kind, self.target(), patch_type, patch).await?;
         Ok(self.written(accepted, &written))
     }

@@ -1,6 +1,7 @@
 //! What a verb means, for any kind.
 
 mod allocation;
+mod apply;
 #[cfg(test)]
 mod behaviour;
 mod binding;
@@ -15,6 +16,7 @@ mod fixtures;
 pub mod layout;
 #[cfg(test)]
 mod list_wide;
+mod managed_fields;
 mod metadata;
 pub mod options;
 mod patch;
@@ -154,6 +156,7 @@ impl Registry {
     ) -> Result<Written, Failure> {
         match target.subresource {
             Some("scale") => self.patch_scale(context, kind, target, patch_type, &patch).await,
+            _ if patch_type == PatchType::Apply => self.apply_configuration(context, kind, target, &patch).await,
             _ => self.apply_patch(context, kind, target, patch_type, &patch).await,
         }
     }
