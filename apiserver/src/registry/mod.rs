@@ -20,6 +20,7 @@ mod managed_fields;
 mod metadata;
 pub mod options;
 mod patch;
+mod printed;
 mod read;
 mod scale;
 mod selection;

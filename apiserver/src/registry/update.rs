@@ -141,10 +141,7 @@ impl Registry {
         mut draft: Box<dyn Draft>,
     ) -> Result<Option<Arc<Object>>, Failure> {
         let mut old = Self::decode_stored(kind, current)?;
-        let known = old.metadata_mut().managed_fields.take();
-        // Before the managed fields come back: a change is noted by comparing without them.
-        let bare = old.encode();
-        old.metadata_mut().managed_fields = known;
+        let bare = if let Noting::Update(_) = noting { without_managed_fields(&mut *old) } else { Bytes::new() };
         self.admit_change(context, kind, target, noting, (&*old, &bare), &mut *draft).await?;
         let reservation = self.reserve(kind, &mut *draft, Some(&*old))?;
         if Self::changes_nothing(kind, current, &*old, &mut *draft)? {
@@ -260,6 +257,14 @@ impl Registry {
             Outcome::Raced(_) => Ok(None),
         }
     }
+}
+
+/// The object in JSON as changes are noted by: without the notes.
+fn without_managed_fields(draft: &mut dyn Draft) -> Bytes {
+    let known = draft.metadata_mut().managed_fields.take();
+    let bare = draft.encode();
+    draft.metadata_mut().managed_fields = known;
+    bare
 }
 
 /// Whether a deleted object has just lost what kept it.

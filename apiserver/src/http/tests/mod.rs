@@ -4,5 +4,6 @@ mod fixtures;
 mod guards;
 mod logs;
 mod objects;
+mod patches;
 mod tls;
 mod watches;

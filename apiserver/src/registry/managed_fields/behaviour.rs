@@ -554,3 +554,50 @@ async fn two_appliers_at_once_are_both_heard() {
     let map = fixture.get("configmaps", "map").await.unwrap();
     assert_eq!((map["data"].as_object().unwrap().len(), managers(&map).len()), (8, 8));
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_heartbeat_is_still_no_news() {
+    let fixture = Fixture::new().await;
+    let kind = fixture.kind("nodes");
+    let client = Client::new(&fixture, "agent");
+    let mut node = sample(kind, "n1");
+    node["metadata"]["labels"] = json!({"kubernetes.io/os": "linux"});
+    client.create("nodes", node).await;
+    let beat = async |second: u8| {
+        let condition = json!({"type": "Ready", "status": "True",
+            "lastHeartbeatTime": format!("2026-01-01T00:00:{second:02}Z"), "lastTransitionTime": "2026-01-01T00:00:00Z"});
+        let mut node = fixture.get("nodes", "n1").await.unwrap();
+        node["status"]["conditions"] = json!([condition]);
+        a_while().await;
+        client.update("nodes", Some("status"), node).await.unwrap()
+    };
+    let (first, second) = (beat(1).await, beat(11).await);
+    let fields = managed(&second, "agent", Some("status"));
+    assert!(fields["f:status"]["f:conditions"]["k:{\"type\":\"Ready\"}"]["f:lastHeartbeatTime"].is_object());
+    assert_eq!(managed(&first, "agent", Some("status")), fields);
+    assert_ne!(first["metadata"]["managedFields"], second["metadata"]["managedFields"], "the time is the newer");
+    assert_eq!(first.to_string().len(), second.to_string().len(), "nothing grows");
+    let draft = |object: &Value| {
+        let mut draft = kind.decode_kept(object.to_string().as_bytes()).unwrap();
+        draft.metadata_mut().resource_version = None;
+        draft
+    };
+    assert!(draft(&second).is_volatile_update(&*draft(&first)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_deleted_object_keeps_its_managers() {
+    let fixture = Fixture::new().await;
+    let client = Client::new(&fixture, "me");
+    let mut object = config_map(json!({"a": "1"}));
+    object["metadata"]["finalizers"] = json!(["example.com/wait"]);
+    let created = client.create("configmaps", object).await;
+    fixture.delete("configmaps", "map").await.unwrap();
+    let deleted = fixture.get("configmaps", "map").await.unwrap();
+    assert!(deleted["metadata"]["deletionTimestamp"].is_string());
+    assert_eq!(deleted["metadata"]["managedFields"], created["metadata"]["managedFields"]);
+    assert_eq!(
+        managed(&created, "me", None)["f:metadata"],
+        json!({"f:finalizers": {".": {}, "v:\"example.com/wait\"": {}}})
+    );
+}

@@ -21,20 +21,6 @@ impl Comparison {
         self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
     }
 
-    /// What was added or modified.
-    pub fn written(&self) -> Set {
-        let mut written = self.added.clone();
-        written.unite(&self.modified);
-        written
-    }
-
-    /// Leaves these paths and all below them out.
-    pub fn ignore(&mut self, paths: &Set) {
-        for set in [&mut self.added, &mut self.modified, &mut self.removed] {
-            set.subtract_whole(paths);
-        }
-    }
-
     fn add(&mut self, element: Element, below: Self) {
         if below.is_empty() {
             return;

@@ -15,6 +15,8 @@ mod prune;
 mod reset;
 mod set;
 #[cfg(test)]
+mod speed;
+#[cfg(test)]
 mod tests;
 mod types;
 mod validate;

@@ -1,6 +1,7 @@
 //! From a write to the managed fields that it leaves: of creations, of changes, and of applied configurations.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use api::failure::Failure;
 use api::names::{self, GroupVersionKind};
@@ -82,35 +83,56 @@ fn parse(object: &[u8]) -> Result<Value, Failure> {
 }
 
 /// What a new object of this kind is compared with.
-fn nothing(kind: KindRef) -> Value {
+fn nothing(kind: KindRef) -> Arc<Value> {
     let facts = kind.facts();
     let definition = schema::of_kind(facts.group, facts.version, facts.kind);
-    definition.map_or_else(|| Value::Object(Map::new()), |definition| (*zero::zero(definition)).clone())
+    definition.map_or_else(|| Arc::new(Value::Object(Map::new())), zero::zero)
 }
 
 /// The managers after an update from one state to another.
 fn noted(writer: Writer<'_>, mut managers: Managers, old: &Value, new: &Value) -> Managers {
     let change = Change::new(writer, old, new);
     change.take_from(&mut managers, None);
-    let mut set = change.comparison.written();
-    set.subtract(never_managed());
-    if !set.is_empty() {
-        let version = &change.versions.own;
-        let manager = Manager::new(writer.manager, Operation::Update, version, writer.subresource);
-        let claim = managers.0.entry(manager);
-        let claim = claim.or_insert_with(|| Claim { set: Set::default(), version: version.clone(), time: None });
-        claim.set.unite(&set);
-        claim.time = Some(writer.now);
+    let Change { versions, paths: Paths { mut written, .. }, .. } = change;
+    written.subtract(never_managed());
+    if !written.is_empty() {
+        let manager = Manager::new(writer.manager, Operation::Update, &versions.own, writer.subresource);
+        match managers.0.get_mut(&manager) {
+            Some(claim) => {
+                claim.set.unite(&written);
+                claim.time = Some(writer.now);
+            }
+            None => {
+                let claim = Claim { set: written, version: versions.own, time: Some(writer.now) };
+                managers.0.insert(manager, claim);
+            }
+        }
     }
     managers.cap();
     managers
 }
 
+/// The paths at which an object was changed, without those out of the writer's reach.
+struct Paths {
+    written: Set,
+    removed: Set,
+}
+
+impl Paths {
+    fn new(comparison: Comparison, out_of_reach: &Set) -> Self {
+        let Comparison { added: mut written, modified, mut removed } = comparison;
+        written.unite(&modified);
+        written.subtract_whole(out_of_reach);
+        removed.subtract_whole(out_of_reach);
+        Self { written, removed }
+    }
+}
+
 /// A change of an object, as seen by its managers.
 struct Change<'a> {
-    writer: Writer<'a>,
     versions: Versions,
-    comparison: Comparison,
+    out_of_reach: Set,
+    paths: Paths,
     old: &'a Value,
     new: &'a Value,
 }
@@ -118,42 +140,40 @@ struct Change<'a> {
 impl<'a> Change<'a> {
     fn new(writer: Writer<'a>, old: &'a Value, new: &'a Value) -> Self {
         let versions = Versions::of(writer.kind);
-        let mut comparison = compare(versions.own_type(), Some(old), Some(new));
-        comparison.ignore(&out_of_reach(writer.kind, writer.subresource));
-        Self { writer, versions, comparison, old, new }
+        let out_of_reach = out_of_reach(writer.kind, writer.subresource);
+        let paths = Paths::new(compare(versions.own_type(), Some(old), Some(new)), &out_of_reach);
+        Self { versions, out_of_reach, paths, old, new }
     }
 
     /// The change in the words of another version. None if that is not served any more.
-    fn comparison_at(&self, version: &str) -> Option<Comparison> {
+    fn paths_at(&self, version: &str) -> Option<Paths> {
         let old = self.versions.convert(self.old, &self.versions.own, version)?;
         let new = self.versions.convert(self.new, &self.versions.own, version)?;
-        let mut comparison = compare(self.versions.type_at(version), Some(&old), Some(&new));
-        comparison.ignore(&out_of_reach(self.writer.kind, self.writer.subresource));
-        Some(comparison)
+        let comparison = compare(self.versions.type_at(version), Some(&old), Some(&new));
+        Some(Paths::new(comparison, &self.out_of_reach))
     }
 
     /// Takes from all other managers what was written or removed, and tells what they lost by writing.
     fn take_from(&self, managers: &mut Managers, myself: Option<&Manager>) -> Conflicts {
-        let mut others: BTreeMap<String, Option<Comparison>> = BTreeMap::new();
+        let mut others: BTreeMap<String, Option<Paths>> = BTreeMap::new();
         let mut conflicts = Conflicts::default();
         managers.0.retain(|manager, claim| {
             if Some(manager) == myself {
                 return !claim.set.is_empty();
             }
-            let comparison = if claim.version == self.versions.own {
-                Some(&self.comparison)
+            let paths = if claim.version == self.versions.own {
+                Some(&self.paths)
             } else {
                 let other = others.entry(claim.version.clone());
-                other.or_insert_with_key(|version| self.comparison_at(version)).as_ref()
+                other.or_insert_with_key(|version| self.paths_at(version)).as_ref()
             };
-            let Some(comparison) = comparison else { return false };
-            let written = comparison.written();
-            let lost = claim.set.shared_with(&written);
+            let Some(paths) = paths else { return false };
+            let lost = claim.set.shared_with(&paths.written);
             if !lost.is_empty() {
                 claim.set.subtract(&lost);
                 conflicts.0.push((manager.clone(), lost));
             }
-            claim.set.subtract(&comparison.removed);
+            claim.set.subtract(&paths.removed);
             !claim.set.is_empty()
         });
         conflicts

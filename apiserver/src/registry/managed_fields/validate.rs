@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use crate::registry::managed_fields::types::{Atom, ListType, MapType, Scalar, Standing, Type};
+use crate::registry::printed;
 
 /// All complaints, in upstream's words.
 pub fn complaints(of: Type, value: &Value) -> Vec<String> {
@@ -45,10 +46,10 @@ fn check_scalar(scalar: Scalar, value: &Value) -> Option<String> {
     let is_scalar = !value.is_array() && !value.is_object();
     match scalar {
         Scalar::Text if !value.is_string() => {
-            Some(format!("expected string, got &value.valueUnstructured{{Value:{}}}", literal(value)))
+            Some(format!("expected string, got &value.valueUnstructured{{Value:{}}}", printed::literal(value)))
         }
         Scalar::Number if !value.is_number() => {
-            Some(format!("expected numeric (int or float), got {}", type_name(value)))
+            Some(format!("expected numeric (int or float), got {}", printed::type_name(value)))
         }
         Scalar::Boolean if !value.is_boolean() => Some(format!("expected boolean, got {}", shown(value))),
         Scalar::Any if !is_scalar => Some(format!("expected any scalar, got {}", shown(value))),
@@ -92,48 +93,7 @@ fn check_fields(map: &MapType, value: &Value, path: &str, found: &mut Vec<String
 
 /// A value as Go prints one that it knows nothing of.
 fn shown(value: &Value) -> String {
-    fn plain(value: &Value) -> String {
-        match value {
-            Value::Null => "<nil>".to_owned(),
-            Value::String(text) => text.clone(),
-            Value::Array(items) => format!("[{}]", items.iter().map(plain).collect::<Vec<_>>().join(" ")),
-            Value::Object(fields) => {
-                let fields: Vec<String> =
-                    fields.iter().map(|(name, value)| format!("{name}:{}", plain(value))).collect();
-                format!("map[{}]", fields.join(" "))
-            }
-            other => other.to_string(),
-        }
-    }
-    format!("&{{{}}}", plain(value))
-}
-
-fn type_name(value: &Value) -> &'static str {
-    match value {
-        Value::Null => "<nil>",
-        Value::Bool(_) => "bool",
-        Value::Number(number) if number.is_f64() => "float64",
-        Value::Number(_) => "int64",
-        Value::String(_) => "string",
-        Value::Array(_) => "[]interface {}",
-        Value::Object(_) => "map[string]interface {}",
-    }
-}
-
-/// A value as Go source has it.
-fn literal(value: &Value) -> String {
-    match value {
-        Value::Null => "interface {}(nil)".to_owned(),
-        Value::Array(items) => {
-            format!("[]interface {{}}{{{}}}", items.iter().map(literal).collect::<Vec<_>>().join(", "))
-        }
-        Value::Object(fields) => {
-            let fields: Vec<String> =
-                fields.iter().map(|(name, value)| format!("{name:?}:{}", literal(value))).collect();
-            format!("map[string]interface {{}}{{{}}}", fields.join(", "))
-        }
-        other => other.to_string(),
-    }
+    format!("&{{{}}}", printed::plain(value))
 }
 
 #[cfg(test)]
