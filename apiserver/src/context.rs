@@ -41,6 +41,8 @@ pub struct Context {
     pub field_validation: FieldValidation,
     /// `fieldManager=`, or the first word of the User-Agent.
     pub field_manager: String,
+    /// `force=true` of a configuration that is applied: what others manage is taken from them.
+    pub force: bool,
     pub warnings: Warnings,
 }
 

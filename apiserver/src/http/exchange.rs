@@ -80,7 +80,7 @@ impl Verb {
 }
 
 /// What a request asks for. Authorizers decide by this and by the user alone.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Attributes {
     pub verb: Verb,
     /// Set for everything below a version of the API; else only the path counts.

@@ -9,7 +9,7 @@ use http::header::USER_AGENT;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 
 use crate::context::FieldValidation;
-use crate::registry::options::{ListOptions, unknown_dry_run};
+use crate::registry::options::{ListOptions, PatchType, unknown_dry_run};
 
 /// The parameters of a query. Of those that stand there twice, the first counts; unknown ones are left alone.
 pub struct Query<'a>(Vec<(Cow<'a, str>, Cow<'a, str>)>);
@@ -96,16 +96,37 @@ impl<'a> Query<'a> {
     /// Who is noted as the writer: `fieldManager=`, else the first word of the User-Agent.
     pub fn field_manager(&self, headers: &HeaderMap, options: &str) -> Result<String, Failure> {
         let given = self.get("fieldManager").unwrap_or_default();
-        if given.len() > 128 {
-            let error = FieldError::invalid(&Path::new("fieldManager"), given, "may not be more than 128 bytes");
-            return Err(invalid(options, error));
+        let path = Path::new("fieldManager");
+        if given.len() > LONGEST_MANAGER {
+            return Err(invalid(options, FieldError::too_long(&path, LONGEST_MANAGER)));
+        }
+        if let Some((at, odd)) = given.char_indices().find(|(_, letter)| !is_printable(*letter)) {
+            let why = format!("invalid character U+{:04X} (at position {at})", u32::from(odd));
+            return Err(invalid(options, FieldError::invalid(&path, given, why)));
         }
         if !given.is_empty() {
             return Ok(given.to_owned());
         }
         let agent = headers.get(USER_AGENT).and_then(|agent| agent.to_str().ok()).unwrap_or_default();
         let first = agent.split('/').next().unwrap_or_default();
-        Ok(first.chars().take(128).collect())
+        Ok(first.chars().filter(|letter| is_printable(*letter)).take(LONGEST_MANAGER).collect())
+    }
+
+    /// Whether a patch takes fields from those who manage them. Only configurations that are applied do, and only they must
+    /// say whose they are.
+    pub fn force(&self, patch_type: PatchType) -> Result<bool, Failure> {
+        let force = self.optional_boolean("force");
+        let error = match patch_type {
+            PatchType::Apply if self.get("fieldManager").unwrap_or_default().is_empty() => {
+                FieldError::required(&Path::new("fieldManager"), "is required for apply patch")
+            }
+            PatchType::Apply => return Ok(force == Some(true)),
+            _ if force.is_some() => {
+                FieldError::forbidden(&Path::new("force"), "may not be specified for non-apply patch")
+            }
+            _ => return Ok(false),
+        };
+        Err(invalid("PatchOptions", error))
     }
 
     /// The options of a deletion: those of the body where there are any, else those of the query.
@@ -124,6 +145,13 @@ impl<'a> Query<'a> {
         }
         Ok(options)
     }
+}
+
+/// How long the name of a manager of fields may be, in bytes.
+const LONGEST_MANAGER: usize = 128;
+
+fn is_printable(letter: char) -> bool {
+    letter == ' ' || !(letter.is_control() || letter.is_whitespace())
 }
 
 fn invalid(options: &str, error: FieldError) -> Failure {
@@ -183,5 +211,43 @@ mod tests {
         assert_eq!(from_query.propagation_policy.as_deref(), Some("Orphan"));
         let body = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
         assert_eq!(query.delete_options(Some(body)).unwrap().propagation_policy, None);
+    }
+
+    #[test]
+    fn an_applier_names_itself_and_only_it_may_use_force() {
+        let force = |query: &str, patch_type| Query::parse(query).force(patch_type);
+        assert!(force("fieldManager=me&force=true", PatchType::Apply).unwrap());
+        assert!(!force("fieldManager=me", PatchType::Apply).unwrap());
+        let failure = force("force=true", PatchType::Apply).unwrap_err();
+        assert_eq!(
+            (failure.code(), &*failure.message),
+            (
+                422,
+                "PatchOptions.meta.k8s.io \"\" is invalid: fieldManager: Required value: is required for apply patch"
+            )
+        );
+        let failure = force("force=false", PatchType::Merge).unwrap_err();
+        assert_eq!(
+            (failure.code(), &*failure.message),
+            (
+                422,
+                "PatchOptions.meta.k8s.io \"\" is invalid: force: Forbidden: may not be specified for non-apply patch"
+            )
+        );
+        assert!(!force("", PatchType::Strategic).unwrap());
+    }
+
+    #[test]
+    fn a_writer_is_named_by_itself_or_by_its_program() {
+        let agent = |agent: &'static str| HeaderMap::from_iter([(USER_AGENT, http::HeaderValue::from_static(agent))]);
+        let manager = |query: &str, headers| Query::parse(query).field_manager(&headers, "PatchOptions");
+        assert_eq!(manager("fieldManager=me", agent("kubectl/v1.36")).unwrap(), "me");
+        assert_eq!(manager("", agent("kubectl/v1.36 (linux/amd64)")).unwrap(), "kubectl");
+        assert_eq!(manager("", HeaderMap::new()).unwrap(), "");
+        let long = format!("fieldManager={}", "x".repeat(129));
+        let failure = manager(&long, HeaderMap::new()).unwrap_err();
+        assert!(failure.message.ends_with("fieldManager: Too long: may not be more than 128 bytes"));
+        let failure = manager("fieldManager=a%0Ab", HeaderMap::new()).unwrap_err();
+        assert!(failure.message.ends_with("invalid character U+000A (at position 1)"), "{}", failure.message);
     }
 }

@@ -15,7 +15,7 @@ use crate::context::Context;
 use crate::http::app::App;
 use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
 use crate::http::content::body;
-use crate::http::exchange::{Exchange, Verb};
+use crate::http::exchange::{Attributes, Exchange, Verb};
 use crate::http::logs;
 use crate::http::measures::Measures;
 use crate::http::methods;
@@ -30,7 +30,7 @@ use crate::http::reply::web_socket;
 use crate::kinds::erased::KindRef;
 use crate::kinds::facts::{Facts, Subresource};
 use crate::registry;
-use crate::registry::options::{Deleted, Written};
+use crate::registry::options::{Deleted, PatchType, Written};
 use crate::storage::object::Object;
 
 /// A request whose path has been found to name something that is served.
@@ -152,6 +152,7 @@ impl<'a> Place<'a> {
             field_validation: self.query.field_validation(options)?,
             field_manager: self.query.field_manager(&self.parts.headers, options)?,
             warnings: self.exchange.warnings.clone(),
+            ..Context::default()
         })
     }
 
@@ -236,6 +237,9 @@ impl<'a> Place<'a> {
         let accepted = self.accepted()?;
         let context = self.context("UpdateOptions")?;
         let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
+        if self.kind.facts().flags.create_on_update {
+            self.check_creation()?;
+        }
         let written = self.app.registry.update(&context, self.kind, self.target(), json).await?;
         Ok(self.written(accepted, &written))
     }
@@ -243,10 +247,23 @@ impl<'a> Place<'a> {
     async fn patch(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let patch_type = body::patch_type(&self.parts.headers)?;
-        let context = self.context("PatchOptions")?;
-        let patch = body::patch(body, context.field_validation, &context.warnings).await?;
+        let force = self.query.force(patch_type)?;
+        let context = Context { force, ..self.context("PatchOptions")? };
+        let patch = body::patch(patch_type, body, context.field_validation, &context.warnings).await?;
+        if patch_type == PatchType::Apply {
+            self.check_creation()?;
+        }
         let written = self.app.registry.patch(&context, self.kind, self.target(), patch_type, patch).await?;
         Ok(self.written(accepted, &written))
+    }
+
+    /// Who creates an object by changing one that is not there must be allowed to create it.
+    fn check_creation(&self) -> Result<(), Failure> {
+        if self.subresource.is_some() || self.app.registry.get(self.kind, self.target(), "").is_ok() {
+            return Ok(());
+        }
+        let attributes = Attributes { verb: Verb::Create, ..self.exchange.attributes.clone() };
+        self.app.authorizers.check(&self.exchange.user, &attributes)
     }
 
     fn written(&self, accepted: Accepted, written: &Written) -> Response {

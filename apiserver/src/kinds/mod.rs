@@ -1,24 +1,43 @@
 //! The kinds that are served. To add one is a file and a line in this list.
 
+mod access_review;
+mod addresses;
 pub mod answer;
 mod autoscaler_spec;
 #[cfg(test)]
 mod bounds_tests;
 pub mod canonical;
+pub mod certificates;
+mod claim_rules;
 mod claim_spec;
+mod conditions;
+mod crd_rules;
+mod crd_schema;
+mod crd_structural;
+mod device;
+mod device_rules;
 mod difference;
 pub mod erased;
 pub mod facts;
+pub mod flow_initial;
 mod job_spec;
 pub mod kind;
+mod match_rules;
+#[cfg(test)]
+mod network_tests;
 mod pod_spec;
 #[cfg(test)]
 mod pod_tests;
+#[cfg(test)]
+mod policy_tests;
+mod rbac;
 mod resource_names;
 pub mod rules;
 #[cfg(test)]
 mod rules_tests;
 mod schedule;
+pub mod service_spec;
+mod storage_drivers;
 mod table;
 #[cfg(test)]
 mod table_tests;
@@ -26,26 +45,10 @@ pub mod unknown;
 #[cfg(test)]
 mod upstream;
 mod volume_sources;
+mod webhook_rules;
 #[cfg(test)]
 mod workload_tests;
 mod zeros;
-
-// What several kinds share.
-mod access_review;
-mod addresses;
-mod certificates;
-mod claim_rules;
-mod conditions;
-mod crd_rules;
-mod crd_schema;
-mod device;
-mod device_rules;
-pub mod flow_initial;
-mod match_rules;
-mod rbac;
-pub mod service_spec;
-mod storage_drivers;
-mod webhook_rules;
 
 mod api_service;
 mod binding;
@@ -118,16 +121,16 @@ use k8s_openapi::api::{
     admissionregistration::v1 as admission, apps::v1 as apps, authentication::v1 as authentication,
     authorization::v1 as authorization, autoscaling, batch::v1 as batch, certificates::v1 as certificate,
     coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, events::v1 as events,
-    flowcontrol::v1 as flow, networking::v1 as networking, node::v1 as node_api, policy::v1 as policy,
-    rbac::v1 as rbac_api, resource::v1 as resource, scheduling::v1 as scheduling, storage::v1 as storage,
+    flowcontrol::v1 as flow, networking::v1 as networking, node::v1 as runtime, policy::v1 as policy, rbac::v1 as roles,
+    resource::v1 as resource, scheduling::v1 as scheduling, storage::v1 as storage,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as registration;
 
 use crate::kinds::erased::{Builtin, KindRef};
 
-/// All kinds. Discovery shows groups and versions in this order, which is upstream's; of the versions of a group the
-/// preferred one comes first.
+/// All kinds, in the order in which discovery shows them: groups as upstream has them, and of the versions of a group the
+/// preferred one first.
 pub const KINDS: &[KindRef] = &[
     &Builtin::<core::Binding>::ENTRY,
     &Builtin::<core::ComponentStatus>::ENTRY,
@@ -170,10 +173,10 @@ pub const KINDS: &[KindRef] = &[
     &Builtin::<networking::NetworkPolicy>::ENTRY,
     &Builtin::<networking::ServiceCIDR>::ENTRY,
     &Builtin::<policy::PodDisruptionBudget>::ENTRY,
-    &Builtin::<rbac_api::ClusterRoleBinding>::ENTRY,
-    &Builtin::<rbac_api::ClusterRole>::ENTRY,
-    &Builtin::<rbac_api::RoleBinding>::ENTRY,
-    &Builtin::<rbac_api::Role>::ENTRY,
+    &Builtin::<roles::ClusterRoleBinding>::ENTRY,
+    &Builtin::<roles::ClusterRole>::ENTRY,
+    &Builtin::<roles::RoleBinding>::ENTRY,
+    &Builtin::<roles::Role>::ENTRY,
     &Builtin::<storage::CSIDriver>::ENTRY,
     &Builtin::<storage::CSINode>::ENTRY,
     &Builtin::<storage::CSIStorageCapacity>::ENTRY,
@@ -189,7 +192,7 @@ pub const KINDS: &[KindRef] = &[
     &Builtin::<extensions::CustomResourceDefinition>::ENTRY,
     &Builtin::<scheduling::PriorityClass>::ENTRY,
     &Builtin::<coordination::Lease>::ENTRY,
-    &Builtin::<node_api::RuntimeClass>::ENTRY,
+    &Builtin::<runtime::RuntimeClass>::ENTRY,
     &Builtin::<discovery::EndpointSlice>::ENTRY,
     &Builtin::<resource::DeviceClass>::ENTRY,
     &Builtin::<resource::ResourceClaim>::ENTRY,

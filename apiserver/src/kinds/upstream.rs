@@ -236,7 +236,7 @@ fn endure(kind: KindRef, object: &Value, old: &Value) {
     let mut created = draft.copy();
     created.before_create();
     created.validate(&mut errors);
-    created.validate_new(&mut errors);
+    created.validate_create(&mut errors);
     created.warnings();
     let _ = created.scaled();
     draft.before_update(&*old);
@@ -261,7 +261,7 @@ fn no_object_breaks_its_kind() {
         usize::try_from(state >> 33).unwrap() % count
     };
     for kind in KINDS {
-        let original = without_what_differs(fixture(&folder, *kind));
+        let Some(original) = fixture(&folder, *kind).map(without_what_differs) else { continue };
         let mut all = Vec::new();
         places(&original, "", &mut all);
         endure(*kind, &original, &original);

@@ -58,7 +58,8 @@ fn map_names() -> &'static BTreeSet<&'static str> {
 
 fn says_nothing(name: &str, value: &Value) -> bool {
     match value {
-        Value::Array(list) => list.is_empty(),
+        // Of the managed fields, no entries at all means that they shall go.
+        Value::Array(list) => list.is_empty() && name != "managedFields",
         Value::Object(object) => object.is_empty() && map_names().contains(name),
         Value::String(text) => text.is_empty() && !TEXTS.contains(&name),
         Value::Bool(false) => ZEROS.contains(&name),

@@ -11,8 +11,8 @@ use crate::context::Context;
 use crate::kinds::erased::{Draft, KindRef};
 use crate::kinds::facts::Facts;
 use crate::registry::read::view;
-use crate::registry::write::{Outcome, View, refuse_invalid, request};
-use crate::registry::{Registry, Target, decode, metadata};
+use crate::registry::write::{Noting, Outcome, View, refuse_invalid, request};
+use crate::registry::{Registry, Target, decode, managed_fields, metadata};
 use crate::storage::Write;
 use crate::storage::object::Object;
 
@@ -37,7 +37,18 @@ impl Registry {
         context: &Context,
         kind: KindRef,
         namespace: Option<&str>,
+        draft: Box<dyn Draft>,
+    ) -> Result<Arc<Object>, Failure> {
+        self.create_noted(context, kind, namespace, draft, Noting::Update(None)).await
+    }
+
+    pub(super) async fn create_noted(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        namespace: Option<&str>,
         mut draft: Box<dyn Draft>,
+        noting: Noting<'_>,
     ) -> Result<Arc<Object>, Failure> {
         let facts = kind.facts();
         metadata::begin(facts, namespace, self.clock.now_seconds(), draft.metadata_mut())?;
@@ -49,6 +60,12 @@ impl Registry {
                 draft.metadata_mut().name = Some(metadata::generated_name(base));
             }
             draft.fill_defaults();
+            if let (1, Noting::Update(subresource)) = (attempt, noting) {
+                let sent = draft.metadata_mut().managed_fields.take();
+                let writer = self.writer(context, kind, subresource);
+                let noted = managed_fields::after_create(writer, &draft.encode(), sent)?;
+                draft.metadata_mut().managed_fields = noted;
+            }
             draft.before_create();
             draft.set_times(None, self.clock.now_seconds());
             // What was admitted under one generated name is under another.

@@ -1,6 +1,7 @@
 //! From a request's body to a draft.
 
 use api::failure::Failure;
+use api::field::{FieldError, FieldErrors, Path};
 use api::names::split_api_version;
 use serde::Deserialize;
 use serde_json::Value;
@@ -14,26 +15,38 @@ pub fn body(context: &Context, kind: KindRef, json: &[u8]) -> Result<Box<dyn Dra
     let facts = kind.facts();
     let decoded = kind.decode(json).map_err(|error| refusal(facts, json, &error))?;
     let prefix = || cannot_be_handled(facts, facts.kind, facts.version);
-    accept(context, decoded, prefix)
+    accept(context, decoded, |complaint| Failure::bad_request(prefix() + &complaint))
 }
 
 /// Reads what a patch made of an object.
 pub fn patched(context: &Context, kind: KindRef, value: Value) -> Result<Box<dyn Draft>, Failure> {
-    let decoded = kind.decode_value(value).map_err(|error| {
-        let path = api::field::Path::new("patch");
-        let error = api::field::FieldError::invalid(&path, "", error.to_string());
-        Failure::invalid("", "", "", api::field::FieldErrors(vec![error]))
-    })?;
-    accept(context, decoded, String::new)
+    // Only for the text of a refusal.
+    let shown = if context.field_validation == FieldValidation::Strict { value.clone() } else { Value::Null };
+    let decoded = kind.decode_value(value).map_err(|error| invalid_patch("", &error.to_string()))?;
+    accept(context, decoded, |complaint| invalid_patch(&shown.to_string(), &complaint))
 }
 
-fn accept(context: &Context, decoded: Decoded, prefix: impl FnOnce() -> String) -> Result<Box<dyn Draft>, Failure> {
-    tell_unknown(context, &decoded.unknown_fields, prefix)?;
+fn invalid_patch(patched: &str, why: &str) -> Failure {
+    let error = FieldError::invalid(&Path::new("patch"), patched, why);
+    Failure::invalid("", "", "", FieldErrors(vec![error]))
+}
+
+fn accept(
+    context: &Context,
+    decoded: Decoded,
+    refuse: impl FnOnce(String) -> Failure,
+) -> Result<Box<dyn Draft>, Failure> {
+    tell_unknown(context, &decoded.unknown_fields, refuse)?;
     Ok(decoded.draft)
 }
 
-/// Refuses fields that the kind does not have, or tells the client, as it wishes.
-pub fn tell_unknown(context: &Context, fields: &[String], prefix: impl FnOnce() -> String) -> Result<(), Failure> {
+/// Refuses fields that the kind does not have, or tells the client, as it wishes. `refuse` makes the failure of a
+/// complaint that may not be passed over.
+pub fn tell_unknown(
+    context: &Context,
+    fields: &[String],
+    refuse: impl FnOnce(String) -> Failure,
+) -> Result<(), Failure> {
     if fields.is_empty() {
         return Ok(());
     }
@@ -43,7 +56,7 @@ pub fn tell_unknown(context: &Context, fields: &[String], prefix: impl FnOnce() 
         FieldValidation::Warn => sentences.for_each(|sentence| context.warnings.add(sentence)),
         FieldValidation::Strict => {
             let list: Vec<String> = sentences.by_ref().collect();
-            return Err(Failure::bad_request(format!("{}strict decoding error: {}", prefix(), list.join(", "))));
+            return Err(refuse(format!("strict decoding error: {}", list.join(", "))));
         }
     }
     Ok(())

@@ -20,10 +20,12 @@ async fn next(stream: &mut WatchStream) -> (EventType, Value) {
     (event.event_type, value(&event.object))
 }
 
-fn label_patch(patch_type: PatchType, key: &str) -> Value {
+fn label_patch(kind: KindRef, patch_type: PatchType, key: &str) -> Value {
     match patch_type {
         PatchType::Json => json!([{"op": "add", "path": "/metadata/labels", "value": {key: "1"}}]),
         PatchType::Merge | PatchType::Strategic => json!({"metadata": {"labels": {key: "1"}}}),
+        PatchType::Apply => json!({"apiVersion": kind.facts().api_version(), "kind": kind.facts().kind,
+            "metadata": {"labels": {key: "1"}}}),
     }
 }
 
@@ -87,10 +89,10 @@ async fn lifetime(kind: KindRef) {
     let mut last = created;
     for patch_type in PatchType::ALL {
         let key = format!("by-{patch_type:?}").to_lowercase();
-        let patched = fixture.patch_as(kind, one, patch_type, label_patch(patch_type, &key)).await.unwrap();
+        let patched = fixture.patch_as(kind, one, patch_type, label_patch(kind, patch_type, &key)).await.unwrap();
         assert_eq!(patched["metadata"]["labels"][&key], "1", "{what}");
         assert_eq!(next(&mut watch).await, (EventType::Modified, patched.clone()), "{what}");
-        let same = fixture.patch_as(kind, one, patch_type, label_patch(patch_type, &key)).await.unwrap();
+        let same = fixture.patch_as(kind, one, patch_type, label_patch(kind, patch_type, &key)).await.unwrap();
         assert_eq!(same, patched, "a patch that changes nothing writes nothing: {what}");
         last = patched;
     }
@@ -144,7 +146,7 @@ async fn a_dry_run_of_every_kind_changes_nothing() {
         assert_eq!(fixture.registry.storage.revision(), before, "{what}");
         fixture.create_as(kind, sample(kind, &name)).await.unwrap();
         let before = fixture.registry.storage.revision();
-        let patch = label_patch(PatchType::Merge, "x").to_string().into();
+        let patch = label_patch(kind, PatchType::Merge, "x").to_string().into();
         let patched = fixture.registry.patch(&dry, kind, target, PatchType::Merge, patch).await.unwrap();
         assert_eq!(value(&patched.object)["metadata"]["labels"]["x"], "1", "{what}");
         fixture.registry.delete(&dry, kind, target, &DeleteOptions::default()).await.unwrap();

@@ -29,8 +29,6 @@ pub fn begin(facts: &Facts, namespace: Option<&str>, now: Timestamp, metadata: &
 fn drop_server_notes(metadata: &mut ObjectMeta) {
     metadata.self_link = None;
     metadata.resource_version = None;
-    // Who manages which field is not tracked yet; what a client says of it would be wrong soon.
-    metadata.managed_fields = None;
 }
 
 /// The namespace is the one of the request; a body may repeat it.

@@ -5,6 +5,7 @@ mod actions;
 mod admitted;
 mod allocation;
 mod answer;
+mod apply;
 #[cfg(test)]
 mod behaviour;
 mod bootstrap;
@@ -18,9 +19,11 @@ mod fixtures;
 pub mod layout;
 #[cfg(test)]
 mod list_wide;
+mod managed_fields;
 mod metadata;
 pub mod options;
 mod patch;
+mod printed;
 mod read;
 #[cfg(test)]
 mod samples;
@@ -171,6 +174,7 @@ impl Registry {
     ) -> Result<Written, Failure> {
         match target.subresource {
             Some("scale") => self.patch_scale(context, kind, target, patch_type, &patch).await,
+            _ if patch_type == PatchType::Apply => self.apply_configuration(context, kind, target, &patch).await,
             _ => self.apply_patch(context, kind, target, patch_type, &patch).await,
         }
     }

@@ -101,16 +101,19 @@ pub enum PatchType {
     Json,
     Merge,
     Strategic,
+    /// Server-side apply: a configuration, of which the server remembers whose it is.
+    Apply,
 }
 
 impl PatchType {
-    pub const ALL: [Self; 3] = [Self::Json, Self::Merge, Self::Strategic];
+    pub const ALL: [Self; 4] = [Self::Json, Self::Merge, Self::Strategic, Self::Apply];
 
     pub fn media_type(self) -> &'static str {
         match self {
             Self::Json => "application/json-patch+json",
             Self::Merge => "application/merge-patch+json",
             Self::Strategic => "application/strategic-merge-patch+json",
+            Self::Apply => "application/apply-patch+yaml",
         }
     }
 }

@@ -4,16 +4,20 @@ use std::sync::Arc;
 
 use api::failure::Failure;
 use api::field::{FieldError, FieldErrors, Path};
+use api::names::GroupVersionKind;
 use bytes::Bytes;
 use k8s_openapi::api::autoscaling::v1::{Scale, ScaleSpec, ScaleStatus};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use serde_json::{Value, json};
 
 use crate::context::Context;
 use crate::kinds::erased::KindRef;
+use crate::registry::apply::{applied, configuration};
 use crate::registry::options::{PatchType, Written};
 use crate::registry::patch::Patch;
 use crate::registry::update::Proposal;
-use crate::registry::{Registry, Target};
+use crate::registry::write::Noting;
+use crate::registry::{Registry, Target, managed_fields};
 use crate::storage::object::Object;
 
 /// The Scale of an object, at the object's revision.
@@ -67,7 +71,41 @@ impl Registry {
         patch_type: PatchType,
         patch: &[u8],
     ) -> Result<Written, Failure> {
+        if patch_type == PatchType::Apply {
+            return self.apply_scale(context, kind, target, patch).await;
+        }
         self.write_scale(context, kind, target, Wish::Patch(Patch::parse(patch_type, patch)?)).await
+    }
+
+    /// What is applied to a Scale is applied to the object, under the name of its part.
+    async fn apply_scale(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        target: Target<'_>,
+        body: &[u8],
+    ) -> Result<Written, Failure> {
+        let config = configuration(body)?;
+        managed_fields::check(SCALE, &config)?;
+        let scale: Scale = serde_json::from_value(config.clone()).map_err(refused)?;
+        check(&scale, target)?;
+        let config = of_parent(kind, config);
+        let writer = self.writer(context, kind, Some("scale"));
+        let propose = |current: &Arc<Object>| applied(writer, current, &config, context.force);
+        self.write_parent(context, kind, target, Noting::Done, &propose).await
+    }
+
+    async fn write_parent(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        target: Target<'_>,
+        noting: Noting<'_>,
+        propose: &(dyn Fn(&Arc<Object>) -> Result<Proposal, Failure> + Sync),
+    ) -> Result<Written, Failure> {
+        let whole = Target { subresource: None, ..target };
+        let written = self.write_noted(context, kind, whole, noting, propose).await?;
+        Ok(Written { object: Arc::new(view(kind, &written.object)?), created: false })
     }
 
     async fn write_scale(
@@ -93,16 +131,27 @@ impl Registry {
             };
             Ok(Proposal { draft, revision })
         };
-        let whole = Target { subresource: None, ..target };
-        let written = self.write(context, kind, whole, &propose).await?;
-        Ok(Written { object: Arc::new(view(kind, &written.object)?), created: false })
+        self.write_parent(context, kind, target, Noting::Update(Some("scale")), &propose).await
     }
 }
 
+const SCALE: GroupVersionKind = GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" };
+
+fn refused(error: serde_json::Error) -> Failure {
+    Failure::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {error}"))
+}
+
+/// The part of the object that the configuration of its Scale speaks of.
+fn of_parent(kind: KindRef, scale: Value) -> Value {
+    let facts = kind.facts();
+    let mut config = json!({"apiVersion": facts.api_version(), "kind": facts.kind, "metadata": scale["metadata"]});
+    if let Some(replicas) = scale.pointer("/spec/replicas") {
+        config["spec"] = json!({"replicas": replicas});
+    }
+    config
+}
+
 fn wished(kind: KindRef, current: &Arc<Object>, wish: &Wish) -> Result<Scale, Failure> {
-    let refused = |error: serde_json::Error| {
-        Failure::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {error}"))
-    };
     match wish {
         Wish::Whole(body) => serde_json::from_slice(body).map_err(refused),
         Wish::Patch(patch) => {

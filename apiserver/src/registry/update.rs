@@ -12,8 +12,8 @@ use crate::kinds::erased::{Draft, KindRef};
 use crate::registry::options::{PatchType, Written};
 use crate::registry::patch::Patch;
 use crate::registry::read::view;
-use crate::registry::write::{MOST_ATTEMPTS, Outcome, View, invalid, refuse_invalid, request};
-use crate::registry::{Registry, Target, decode, metadata};
+use crate::registry::write::{MOST_ATTEMPTS, Noting, Outcome, View, invalid, refuse_invalid, request};
+use crate::registry::{Registry, Target, decode, managed_fields, metadata};
 use crate::storage::Write;
 use crate::storage::object::Object;
 
@@ -102,6 +102,17 @@ impl Registry {
         target: Target<'_>,
         propose: &(dyn Fn(&Arc<Object>) -> Result<Proposal, Failure> + Sync),
     ) -> Result<Written, Failure> {
+        self.write_noted(context, kind, target, Noting::of(kind, target), propose).await
+    }
+
+    pub(super) async fn write_noted(
+        &self,
+        context: &Context,
+        kind: KindRef,
+        target: Target<'_>,
+        noting: Noting<'_>,
+        propose: &(dyn Fn(&Arc<Object>) -> Result<Proposal, Failure> + Sync),
+    ) -> Result<Written, Failure> {
         let modified = || Failure::modified(kind.facts().resource(), target.name);
         for _ in 0..MOST_ATTEMPTS {
             let current = self.current(kind, target)?;
@@ -110,7 +121,7 @@ impl Registry {
                 return Err(modified());
             }
             let is_conditional = proposal.revision.is_some();
-            match self.try_write(context, kind, target, &current, proposal.draft).await? {
+            match self.try_write(context, kind, target, noting, &current, proposal.draft).await? {
                 Some(object) => return Ok(Written { object: view(kind, object)?, created: false }),
                 None if is_conditional => return Err(modified()),
                 None => {}
@@ -125,16 +136,18 @@ impl Registry {
         context: &Context,
         kind: KindRef,
         target: Target<'_>,
+        noting: Noting<'_>,
         current: &Arc<Object>,
         mut draft: Box<dyn Draft>,
     ) -> Result<Option<Arc<Object>>, Failure> {
-        let old = Self::decode_stored(kind, current)?;
-        self.admit_change(context, kind, target, &*old, &mut *draft).await?;
+        let mut old = Self::decode_stored(kind, current)?;
+        let bare = if let Noting::Update(_) = noting { without_managed_fields(&mut *old) } else { Bytes::new() };
+        self.admit_change(context, kind, target, noting, (&*old, &bare), &mut *draft).await?;
         let reservation = self.reserve(kind, &mut *draft, Some(&*old))?;
-        let bytes = Self::encode(kind, &*draft)?;
-        if current.has_content(&bytes) {
+        if Self::changes_nothing(kind, current, &*old, &mut *draft)? {
             return Ok(Some(current.clone()));
         }
+        let bytes = Self::encode(kind, &*draft)?;
         if is_released(&*old, &*draft) {
             return self.remove_released(context, current, &*old, bytes).await;
         }
@@ -149,15 +162,40 @@ impl Registry {
         }
     }
 
+    /// Whether a draft is what is stored already, or would be if its managed fields had kept their times.
+    fn changes_nothing(
+        kind: KindRef,
+        current: &Object,
+        old: &dyn Draft,
+        draft: &mut dyn Draft,
+    ) -> Result<bool, Failure> {
+        let known = &old.metadata().managed_fields;
+        let noted = draft.metadata_mut().managed_fields.take();
+        let is_as_known = match (known, &noted) {
+            (Some(known), Some(noted)) => managed_fields::same_but_for_times(known, noted),
+            (known, noted) => known == noted,
+        };
+        if is_as_known {
+            draft.metadata_mut().managed_fields = known.clone();
+            if current.has_content(&Self::encode(kind, draft)?) {
+                return Ok(true);
+            }
+        }
+        draft.metadata_mut().managed_fields = noted;
+        Ok(false)
+    }
+
     async fn admit_change(
         &self,
         context: &Context,
         kind: KindRef,
         target: Target<'_>,
-        old: &dyn Draft,
+        noting: Noting<'_>,
+        (old, bare): (&dyn Draft, &Bytes),
         draft: &mut dyn Draft,
     ) -> Result<(), Failure> {
         let facts = kind.facts();
+        let sent = draft.metadata_mut().managed_fields.take();
         metadata::carry_over(facts, target.namespace, old.metadata(), draft.metadata_mut())?;
         draft.fill_defaults();
         match target.subresource {
@@ -165,6 +203,17 @@ impl Registry {
             Some(subresource) => draft.before_subresource_update(subresource, old),
         }
         draft.set_times(Some(old), self.clock.now_seconds());
+        // What mutating admission makes of it is nobody's.
+        let known = &old.metadata().managed_fields;
+        let noted = match noting {
+            Noting::Done => sent,
+            Noting::Nothing => known.clone(),
+            Noting::Update(subresource) => {
+                let writer = self.writer(context, kind, subresource);
+                managed_fields::after_change(writer, bare, &draft.encode(), known, sent)?
+            }
+        };
+        draft.metadata_mut().managed_fields = noted;
         let cluster = View(self.storage.snapshot());
         let request = request(Operation::Update, context, kind, target, Some(old), &cluster);
         admission::mutate(&request, draft).await?;
@@ -213,6 +262,14 @@ impl Registry {
     }
 }
 
+/// The object in JSON as changes are noted by: without the notes.
+fn without_managed_fields(draft: &mut dyn Draft) -> Bytes {
+    let known = draft.metadata_mut().managed_fields.take();
+    let bare = draft.encode();
+    draft.metadata_mut().managed_fields = known;
+    bare
+}
+
 /// Whether a deleted object has just lost what kept it.
 fn is_released(old: &dyn Draft, new: &dyn Draft) -> bool {
     let metadata = new.metadata();
@@ -223,7 +280,7 @@ fn is_released(old: &dyn Draft, new: &dyn Draft) -> bool {
 }
 
 /// The body must be about the object that the path names.
-fn check_name(kind: KindRef, target: Target<'_>, draft: &dyn Draft) -> Result<(), Failure> {
+pub fn check_name(kind: KindRef, target: Target<'_>, draft: &dyn Draft) -> Result<(), Failure> {
     let metadata = draft.metadata();
     let namespace = metadata.namespace.as_deref().unwrap_or_default();
     if kind.facts().namespaced && !namespace.is_empty() && Some(namespace) != target.namespace {

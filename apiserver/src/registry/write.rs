@@ -10,6 +10,7 @@ use bytes::Bytes;
 use crate::admission::check::{Cluster, NamespaceState, Operation, Request};
 use crate::context::Context;
 use crate::kinds::erased::{Draft, KindRef};
+use crate::registry::managed_fields::Writer;
 use crate::registry::read::{storage_failed, storage_stopped, view};
 use crate::registry::{Registry, Target};
 use crate::storage::event::{Event, EventKind};
@@ -25,6 +26,26 @@ pub enum Outcome {
     Done(Arc<Event>),
     /// Somebody else was faster. Holds what is there now.
     Raced(Option<Arc<Object>>),
+}
+
+/// How a write is noted in the managed fields.
+#[derive(Debug, Clone, Copy)]
+pub enum Noting<'a> {
+    /// As an update of the object, or of this part of it.
+    Update(Option<&'a str>),
+    /// It has been already.
+    Done,
+    /// Not at all: the server itself does it.
+    Nothing,
+}
+
+impl<'a> Noting<'a> {
+    /// What clients cannot write as a whole is not theirs to manage: a binding is none of a pod's parts.
+    pub fn of(kind: KindRef, target: Target<'a>) -> Self {
+        let Some(name) = target.subresource else { return Self::Update(None) };
+        let is_written = kind.facts().subresource(name).is_some_and(|found| found.verbs.contains(&"update"));
+        if is_written { Self::Update(Some(name)) } else { Self::Nothing }
+    }
 }
 
 /// One state of the cluster, for checks to look things up in.
@@ -81,6 +102,10 @@ pub fn invalid(kind: KindRef, name: &str, errors: FieldErrors) -> Failure {
 }
 
 impl Registry {
+    pub(super) fn writer<'a>(&self, context: &'a Context, kind: KindRef, subresource: Option<&'a str>) -> Writer<'a> {
+        Writer { kind, manager: &context.field_manager, subresource, now: self.clock.now_seconds() }
+    }
+
     pub(super) fn key(kind: KindRef, namespace: Option<&str>, name: &str) -> Key {
         Key::new(kind.storage(), namespace.unwrap_or_default(), name)
     }

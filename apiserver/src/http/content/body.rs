@@ -10,6 +10,7 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
 use crate::context::{FieldValidation, Warnings};
 use crate::http::content::{duplicates, yaml};
@@ -88,11 +89,41 @@ pub async fn object(
     Ok(document.value.to_string().into())
 }
 
-/// A patch, as it came.
-pub async fn patch(body: Body, validation: FieldValidation, warnings: &Warnings) -> Result<Bytes, Failure> {
+/// A patch as it came, or as JSON if it is a configuration that is applied.
+pub async fn patch(
+    patch_type: PatchType,
+    body: Body,
+    validation: FieldValidation,
+    warnings: &Warnings,
+) -> Result<Bytes, Failure> {
     let bytes = read(body).await?;
+    if patch_type == PatchType::Apply {
+        return configuration(bytes, validation, warnings);
+    }
     tell_duplicates(&bytes, validation, warnings)?;
     Ok(bytes)
+}
+
+/// A configuration is YAML. Most clients send JSON, which is YAML too, and much sooner read.
+fn configuration(bytes: Bytes, validation: FieldValidation, warnings: &Warnings) -> Result<Bytes, Failure> {
+    let is_json = bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
+    if is_json && (validation == FieldValidation::Ignore || duplicates::find(&bytes).is_empty()) {
+        return Ok(bytes);
+    }
+    let text = std::str::from_utf8(&bytes).map_err(|_| Failure::bad_request("error decoding YAML: it is not UTF-8"))?;
+    let document = yaml::parse(text).map_err(|error| {
+        Failure::bad_request(format!("error decoding YAML: error converting YAML to JSON: yaml: {error}"))
+    })?;
+    let Some(duplicate) = document.duplicate else { return Ok(document.value.to_string().into()) };
+    let complaint = format!("error converting YAML to JSON: yaml: {duplicate}");
+    match validation {
+        FieldValidation::Strict => {
+            return Err(Failure::bad_request(format!("error strict decoding YAML: {complaint}")));
+        }
+        FieldValidation::Warn => warnings.add(complaint),
+        FieldValidation::Ignore => {}
+    }
+    Ok(document.value.to_string().into())
 }
 
 fn tell_duplicates(json: &[u8], validation: FieldValidation, warnings: &Warnings) -> Result<(), Failure> {
@@ -204,6 +235,27 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_configuration_is_yaml_or_json() {
+        let read = async |text: &'static str, validation| {
+            let warnings = Warnings::default();
+            let read = patch(PatchType::Apply, Body::from(text), validation, &warnings).await;
+            read.map(|json| (String::from_utf8(json.to_vec()).unwrap(), warnings.take()))
+        };
+        let (json, _) = read("kind: Pod\nspec: {a: on}\n", FieldValidation::Strict).await.unwrap();
+        assert_eq!(json, r#"{"kind":"Pod","spec":{"a":true}}"#);
+        assert_eq!(read(r#" {"a" :1}"#, FieldValidation::Strict).await.unwrap().0, r#" {"a" :1}"#);
+        assert_eq!(read("{a: 1}", FieldValidation::Strict).await.unwrap().0, r#"{"a":1}"#);
+        for twice in ["a: 1\na: 2", r#"{"a":1,"a":2}"#] {
+            let failure = read(twice, FieldValidation::Strict).await.unwrap_err();
+            assert!(failure.message.starts_with("error strict decoding YAML: "), "{}", failure.message);
+            assert_eq!(read(twice, FieldValidation::Warn).await.unwrap().1.len(), 1);
+            assert!(read(twice, FieldValidation::Ignore).await.unwrap().1.is_empty());
+        }
+        let failure = read("a: [", FieldValidation::Ignore).await.unwrap_err();
+        assert!(failure.code() == 400 && failure.message.starts_with("error decoding YAML: "), "{failure:?}");
+    }
+
+    #[tokio::test]
     async fn a_body_over_three_mebibytes_is_refused() {
         let failure = read(Body::from(vec![b' '; LIMIT + 1])).await.unwrap_err();
         assert_eq!((failure.code(), &*failure.message), (413, "Request entity too large: limit is 3145728"));
@@ -226,8 +278,12 @@ mod tests {
     #[test]
     fn an_unknown_patch_is_told_what_there_is() {
         assert_eq!(patch_type(&typed("application/merge-patch+json")).unwrap(), PatchType::Merge);
-        let failure = patch_type(&typed("application/apply-patch+yaml")).unwrap_err();
+        assert_eq!(patch_type(&typed("application/apply-patch+yaml")).unwrap(), PatchType::Apply);
+        let failure = patch_type(&typed("application/json")).unwrap_err();
         assert_eq!(failure.code(), 415);
-        assert!(failure.message.contains("application/strategic-merge-patch+json"));
+        assert!(failure.message.ends_with(
+            "accepted media types include: application/json-patch+json, application/merge-patch+json, \
+             application/strategic-merge-patch+json, application/apply-patch+yaml"
+        ));
     }
 }

@@ -8,6 +8,7 @@ mod guards;
 mod lists;
 mod logs;
 mod objects;
+mod patches;
 mod pods;
 mod refusals;
 mod reviews;

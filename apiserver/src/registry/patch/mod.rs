@@ -23,6 +23,7 @@ impl Patch {
             PatchType::Json => json::parse(bytes).map(Self::Json),
             PatchType::Merge => object(bytes).map(Self::Merge),
             PatchType::Strategic => object(bytes).map(Self::Strategic),
+            PatchType::Apply => Err(Failure::internal("a configuration is applied, not laid onto JSON")),
         }
     }
 

@@ -4,11 +4,12 @@
 
 use std::collections::{HashMap, HashSet};
 
-use api::failure::Failure;
+use api::failure::{Failure, Reason};
 use api::schema::{Definition, Shape, View};
 use serde_json::{Map, Value};
 
 use crate::registry::patch::unprocessable;
+use crate::registry::printed;
 
 const DIRECTIVE: &str = "$patch";
 const RETAIN_KEYS: &str = "$retainKeys";
@@ -70,6 +71,11 @@ fn malformed(why: &str) -> Failure {
     Failure::bad_request(why)
 }
 
+/// A patch that is well formed and cannot be carried out, with the reason.
+fn refused(why: impl Into<String>) -> Failure {
+    Failure::new(Reason::Invalid, why)
+}
+
 fn merge_objects(original: &mut Object, mut patch: Object, outer: Type) -> Result<(), Failure> {
     match patch.remove(DIRECTIVE) {
         None => {}
@@ -81,7 +87,13 @@ fn merge_objects(original: &mut Object, mut patch: Object, outer: Type) -> Resul
             original.clear();
             return Ok(());
         }
-        Some(_) => return Err(unprocessable()),
+        Some(directive) => {
+            return Err(refused(format!(
+                "unknown patch type: {} in map: {}",
+                printed::plain(&directive),
+                printed::plain(&Value::Object(patch))
+            )));
+        }
     }
     retain_keys(original, &mut patch)?;
     merge_ordered_lists(original, &mut patch, outer)?;
@@ -161,6 +173,9 @@ fn merge_ordered_lists(original: &mut Object, patch: &mut Object, outer: Type) -
                 continue;
             }
         };
+        if let Some(new) = &new {
+            check_order(new, &order, how.key)?;
+        }
         let server_order = old.clone().unwrap_or_default();
         let merged = match (old, new) {
             (None, None) => continue,
@@ -174,22 +189,42 @@ fn merge_ordered_lists(original: &mut Object, patch: &mut Object, outer: Type) -
     Ok(())
 }
 
+/// The elements of a patch must stand in the order that it gives, or be deletions.
+fn check_order(elements: &[Value], order: &[Value], key: Option<&str>) -> Result<(), Failure> {
+    if elements.is_empty() || order.is_empty() {
+        return Ok(());
+    }
+    let mut rest = order.iter();
+    for element in elements.iter().filter(|element| element.get(DIRECTIVE).is_none()) {
+        let wanted = identity(element, key).ok_or_else(|| no_merge_key(element, key.unwrap_or_default()))?;
+        if !rest.any(|place| identity(place, key) == Some(wanted)) {
+            return Err(refused(format!(
+                "The order in patch list:\n{}\n doesn't match $setElementOrder list:\n{}\n",
+                printed::list(elements),
+                printed::list(order)
+            )));
+        }
+    }
+    Ok(())
+}
+
 fn merge_lists(original: Vec<Value>, patch: Vec<Value>, how: &Field) -> Result<Vec<Value>, Failure> {
     if patch.iter().chain(&original).any(|value| !value.is_object()) {
         return merge_scalars(original, patch);
     }
-    let key = how.key.ok_or_else(unprocessable)?;
+    let no_key = || refused("cannot merge lists without merge key for type struct");
+    let key = how.key.ok_or_else(no_key)?;
     let server_order = original.clone();
     let (mut merged, patch) = special_elements(original, patch, key)?;
     let mut found: HashMap<Value, usize> =
         places(&merged, Some(key)).into_iter().map(|(value, at)| (value.clone(), at)).collect();
     for element in patch.clone() {
+        let wanted = element.get(key).ok_or_else(|| no_merge_key(&element, key))?.clone();
         let Value::Object(element) = element else { return Err(unprocessable()) };
-        let wanted = element.get(key).ok_or_else(|| no_merge_key(&element, key))?;
-        match found.get(wanted).and_then(|at| merged[*at].as_object_mut()) {
+        match found.get(&wanted).and_then(|at| merged[*at].as_object_mut()) {
             Some(old) => merge_objects(old, element, how.inner)?,
             None => {
-                found.insert(wanted.clone(), merged.len());
+                found.insert(wanted, merged.len());
                 merged.push(Value::Object(clean_object(element)));
             }
         }
@@ -197,9 +232,8 @@ fn merge_lists(original: Vec<Value>, patch: Vec<Value>, how: &Field) -> Result<V
     Ok(in_order(merged, &patch, &server_order, Some(key)))
 }
 
-fn no_merge_key(element: &Object, key: &str) -> Failure {
-    let element = Value::Object(element.clone());
-    malformed(&format!("map: {element} does not contain declared merge key: {key}"))
+fn no_merge_key(element: &Value, key: &str) -> Failure {
+    malformed(&format!("map: {} does not contain declared merge key: {key}", printed::plain(element)))
 }
 
 fn merge_scalars(original: Vec<Value>, patch: Vec<Value>) -> Result<Vec<Value>, Failure> {
@@ -224,11 +258,14 @@ fn special_elements(
         match element.get(DIRECTIVE).map(|directive| directive.as_str().unwrap_or_default()) {
             None => plain.push(element),
             Some("delete") => {
-                let Value::Object(object) = &element else { return Err(unprocessable()) };
-                deleted.insert(object.get(key).ok_or_else(|| no_merge_key(object, key))?.clone());
+                deleted.insert(element.get(key).ok_or_else(|| no_merge_key(&element, key))?.clone());
             }
             Some("replace") => replaces = true,
-            Some(_) => return Err(unprocessable()),
+            Some("merge") => return Err(refused("merging lists cannot yet be specified in the patch")),
+            Some(directive) => {
+                let element = printed::plain(&element);
+                return Err(refused(format!("unknown patch type: {directive} in map: {element}")));
+            }
         }
     }
     if replaces {
@@ -348,6 +385,85 @@ mod tests {
         let order = json!({"spec": {"$setElementOrder/containers": [{"name": "c"}, {"name": "d"}, {"name": "a"}],
             "containers": [{"name": "d"}]}});
         assert_eq!(names(patched("Pod", pod(), order).unwrap()), "bcda");
+    }
+
+    #[test]
+    fn elements_stand_in_the_order_that_the_patch_gives() {
+        let pod = || containers(json!([{"name": "a"}, {"name": "b"}]));
+        let order =
+            |order: Value, list: Value| json!({"spec": {"$setElementOrder/containers": order, "containers": list}});
+        let names = json!([{"name": "a"}, {"name": "b"}]);
+        let wrong = order(names.clone(), json!([{"name": "b"}, {"name": "a"}]));
+        let failure = patched("Pod", pod(), wrong).unwrap_err();
+        assert_eq!(
+            (failure.code(), failure.message.as_str()),
+            (
+                422,
+                "The order in patch list:\n[map[name:b] map[name:a]]\n doesn't match $setElementOrder list:\n\
+                 [map[name:a] map[name:b]]\n"
+            )
+        );
+        let unnamed = order(names.clone(), json!([{"name": "c"}]));
+        assert_eq!(patched("Pod", pod(), unnamed).unwrap_err().code(), 422);
+        let deletion =
+            order(json!([{"name": "b"}]), json!([{"name": "a", "$patch": "delete"}, {"name": "b", "image": "x"}]));
+        let left = patched("Pod", pod(), deletion).unwrap();
+        assert_eq!(left, containers(json!([{"name": "b", "image": "x"}])));
+        let order = json!({"metadata": {"$setElementOrder/finalizers": ["b", "a"], "finalizers": ["b"]}});
+        let target = json!({"metadata": {"finalizers": ["a", "x"]}});
+        assert_eq!(patched("Pod", target, order).unwrap()["metadata"]["finalizers"], json!(["b", "a", "x"]));
+    }
+
+    #[test]
+    fn directives_that_are_none_are_named() {
+        for (patch, text) in [
+            (json!({"spec": {"$patch": "merge", "a": 1}}), "unknown patch type: merge in map: map[a:1]"),
+            (
+                containers(json!([{"name": "a", "$patch": "keep"}])),
+                "unknown patch type: keep in map: map[$patch:keep name:a]",
+            ),
+            (
+                containers(json!([{"name": "a", "$patch": "merge"}])),
+                "merging lists cannot yet be specified in the patch",
+            ),
+        ] {
+            let failure = patched("Pod", containers(json!([{"name": "a"}])), patch).unwrap_err();
+            assert_eq!((failure.code(), failure.message.as_str()), (422, text));
+        }
+    }
+
+    #[test]
+    fn nulls_delete_where_something_is_and_vanish_where_nothing_is() {
+        let pod = || json!({"metadata": {"labels": {"a": "1"}}, "spec": {"hostname": "h", "nodeSelector": {"x": "1"}}});
+        let patch = json!({"metadata": {"labels": {"a": null, "b": null}, "annotations": {"c": null, "d": "1"}},
+            "spec": {"hostname": null, "subdomain": null, "nodeSelector": null, "containers": [{"name": "c", "args": null}]}});
+        assert_eq!(
+            patched("Pod", pod(), patch).unwrap(),
+            json!({"metadata": {"labels": {}, "annotations": {"d": "1"}}, "spec": {"containers": [{"name": "c"}]}})
+        );
+    }
+
+    #[test]
+    fn a_field_that_is_replaced_is_not_merged() {
+        let budget = json!({"spec": {"selector": {"matchLabels": {"a": "1"}}}});
+        let patch = json!({"spec": {"selector": {"matchLabels": {"b": "1"}}}});
+        let mut target = budget;
+        let definition = api::schema::of_kind("policy", "v1", "PodDisruptionBudget");
+        apply(&patch, definition, &mut target).unwrap();
+        assert_eq!(target, patch);
+    }
+
+    #[test]
+    fn volumes_are_merged_by_name_with_the_source_that_is_retained() {
+        let pod =
+            json!({"spec": {"volumes": [{"name": "a", "emptyDir": {}}, {"name": "b", "hostPath": {"path": "/x"}}]}});
+        let patch = json!({"spec": {"volumes": [
+            {"name": "a", "configMap": {"name": "m"}, "$retainKeys": ["name", "configMap"]}]}});
+        assert_eq!(
+            patched("Pod", pod, patch).unwrap(),
+            json!({"spec": {"volumes": [
+                {"name": "a", "configMap": {"name": "m"}}, {"name": "b", "hostPath": {"path": "/x"}}]}})
+        );
     }
 
     #[test]

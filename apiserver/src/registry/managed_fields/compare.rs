@@ -1,0 +1,226 @@
+//! Where two states of an object differ.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::registry::managed_fields::element::Element;
+use crate::registry::managed_fields::set::Set;
+use crate::registry::managed_fields::types::{Atom, ListType, MapType, Type, items, object};
+
+/// The paths at which a new state differs from an old one.
+#[derive(Debug, Default, PartialEq)]
+pub struct Comparison {
+    pub added: Set,
+    pub modified: Set,
+    pub removed: Set,
+}
+
+impl Comparison {
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
+    }
+
+    fn add(&mut self, element: Element, below: Self) {
+        if below.is_empty() {
+            return;
+        }
+        self.added.add(element.clone(), below.added);
+        self.modified.add(element.clone(), below.modified);
+        self.removed.add(element, below.removed);
+    }
+
+    fn modified() -> Self {
+        Self { modified: Set::member(), ..Self::default() }
+    }
+}
+
+/// Compares two states of one value. Both may be missing, but not at once.
+pub fn compare(of: Type, left: Option<&Value>, right: Option<&Value>) -> Comparison {
+    match (left, right) {
+        (Some(left), Some(right)) if left == right => Comparison::default(),
+        (Some(left), Some(right)) => compare_values(of, left, right),
+        (None, Some(value)) => Comparison { added: everything(of, value), ..Comparison::default() },
+        (Some(value), None) => Comparison { removed: everything(of, value), ..Comparison::default() },
+        (None, None) => Comparison::default(),
+    }
+}
+
+fn compare_values(of: Type, left: &Value, right: &Value) -> Comparison {
+    match of.atom(Some(right)) {
+        Atom::Map(map) if !map.is_atomic => compare_maps(&map, left, right),
+        Atom::List(list) if !list.is_atomic() => compare_lists(&list, left, right),
+        _ => Comparison::modified(),
+    }
+}
+
+fn compare_maps(map: &MapType, left: &Value, right: &Value) -> Comparison {
+    let (left, right) = (object(Some(left)), object(Some(right)));
+    if left.is_none_or(|left| left.is_empty()) && right.is_none_or(|right| right.is_empty()) {
+        // Null is not the same as empty.
+        return Comparison::modified();
+    }
+    let mut comparison = Comparison::default();
+    map.zip(left, right, &mut |pair| {
+        comparison.add(Element::field(pair.name), compare(pair.of, pair.left, pair.right));
+    });
+    comparison
+}
+
+fn compare_lists(list: &ListType, left: &Value, right: &Value) -> Comparison {
+    let (left, right) = (items(Some(left)), items(Some(right)));
+    if left.is_empty() && right.is_empty() {
+        return Comparison::modified();
+    }
+    let mut pairs: BTreeMap<Element, (Vec<&Value>, Vec<&Value>)> = BTreeMap::new();
+    for item in left {
+        if let Ok(element) = list.element(item) {
+            pairs.entry(element).or_default().0.push(item);
+        }
+    }
+    for item in right {
+        if let Ok(element) = list.element(item) {
+            pairs.entry(element).or_default().1.push(item);
+        }
+    }
+    let mut comparison = Comparison::default();
+    for (element, (left, right)) in pairs {
+        comparison.add(element, compare_items(list, &left, &right));
+    }
+    comparison
+}
+
+/// Items that cannot be told apart are one value together.
+fn compare_items(list: &ListType, left: &[&Value], right: &[&Value]) -> Comparison {
+    let (first_left, first_right) = (left.first().copied(), right.first().copied());
+    match (left.len(), right.len()) {
+        (0 | 1, 0 | 1) => compare(list.items, first_left, first_right),
+        (2.., 2..) if left == right => Comparison::default(),
+        (2.., 2..) => Comparison::modified(),
+        (2.., _) => {
+            let mut comparison = compare(list.items, None, first_right);
+            comparison.removed.is_member = true;
+            comparison
+        }
+        _ => {
+            let mut comparison = compare(list.items, first_left, None);
+            comparison.added.is_member = true;
+            comparison
+        }
+    }
+}
+
+/// The value's own path, and all those below it.
+fn everything(of: Type, value: &Value) -> Set {
+    let mut set = Set::member();
+    match of.atom(Some(value)) {
+        Atom::Map(map) if !map.is_atomic => {
+            if let Some(fields) = value.as_object() {
+                map.each(fields, &mut |name, of, _, value| set.add(Element::field(name), everything(of, value)));
+            }
+        }
+        Atom::List(list) if !list.is_atomic() => {
+            for (element, below) in of_items(&list, items(Some(value)), everything) {
+                set.add(element, below);
+            }
+        }
+        _ => {}
+    }
+    set
+}
+
+/// What `below` says of each item; items that cannot be told apart are only named.
+pub fn of_items(list: &ListType, items: &[Value], below: fn(Type, &Value) -> Set) -> BTreeMap<Element, Set> {
+    let mut found: BTreeMap<Element, Vec<&Value>> = BTreeMap::new();
+    for item in items {
+        if let Ok(element) = list.element(item) {
+            found.entry(element).or_default().push(item);
+        }
+    }
+    let set_of = |items: Vec<&Value>| match items[..] {
+        [item] => below(list.items, item),
+        _ => Set::member(),
+    };
+    found.into_iter().map(|(element, items)| (element, set_of(items))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn compared(left: Value, right: Value) -> [Vec<String>; 3] {
+        let pod = Type::Struct(api::schema::of_kind("", "v1", "Pod").unwrap());
+        let found = compare(pod, Some(&left), Some(&right));
+        [found.added.paths(), found.modified.paths(), found.removed.paths()]
+    }
+
+    fn nothing() -> Vec<String> {
+        Vec::new()
+    }
+
+    #[test]
+    fn maps_differ_by_entry_and_atoms_as_one() {
+        let labels = |labels: Value| json!({"metadata": {"labels": labels}});
+        assert_eq!(
+            compared(labels(json!({"a": "1", "b": "1", "c": "1"})), labels(json!({"a": "1", "b": "2", "d": "1"}))),
+            [
+                vec![".metadata.labels.d".to_owned()],
+                vec![".metadata.labels.b".into()],
+                vec![".metadata.labels.c".into()]
+            ]
+        );
+        let selector = |value: &str| json!({"spec": {"nodeSelector": {"a": value}}});
+        assert_eq!(
+            compared(selector("1"), selector("2")),
+            [nothing(), vec![".spec.nodeSelector".to_owned()], nothing()]
+        );
+        assert_eq!(
+            compared(labels(json!({})), labels(json!(null))),
+            [nothing(), vec![".metadata.labels".to_owned()], nothing()]
+        );
+    }
+
+    #[test]
+    fn what_is_new_is_added_with_every_path_in_it() {
+        let [added, modified, removed] = compared(
+            json!({"spec": {"containers": null}}),
+            json!({"spec": {"containers": [{"name": "a", "ports": [{"containerPort": 80}], "resources": {}}]}}),
+        );
+        let ports = r#".spec.containers[name="a"].ports[containerPort=80,protocol="TCP"]"#;
+        assert_eq!(
+            added,
+            [
+                r#".spec.containers[name="a"]"#,
+                r#".spec.containers[name="a"].name"#,
+                r#".spec.containers[name="a"].ports"#,
+                r#".spec.containers[name="a"].resources"#,
+                ports,
+                &format!("{ports}.containerPort"),
+            ]
+        );
+        assert!(modified.is_empty() && removed.is_empty());
+    }
+
+    #[test]
+    fn items_differ_by_key_whatever_their_order() {
+        let containers = |list: Value| json!({"spec": {"containers": list}});
+        let left = containers(json!([{"name": "a", "image": "1"}, {"name": "b", "image": "1"}]));
+        let right = containers(json!([{"name": "b", "image": "2"}, {"name": "a", "image": "1"}]));
+        let image = r#".spec.containers[name="b"].image"#;
+        assert_eq!(compared(left, right), [nothing(), vec![image.to_owned()], nothing()]);
+    }
+
+    #[test]
+    fn items_that_stand_twice_are_one_value() {
+        let env = |list: Value| json!({"spec": {"containers": [{"name": "c", "env": list}]}});
+        let (one, two) = (json!({"name": "A", "value": "1"}), json!({"name": "A", "value": "2"}));
+        let path = r#".spec.containers[name="c"].env[name="A"]"#.to_owned();
+        let both = || env(json!([one, two]));
+        assert_eq!(compared(both(), env(json!([two, one]))), [nothing(), vec![path.clone()], nothing()]);
+        let [added, _, removed] = compared(env(json!([one])), both());
+        assert_eq!((added, removed.len()), (vec![path.clone()], 3));
+        let [added, _, removed] = compared(both(), env(json!([one])));
+        assert_eq!((added.len(), removed), (3, vec![path]));
+    }
+}
