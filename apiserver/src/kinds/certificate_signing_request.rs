@@ -11,10 +11,9 @@ use k8s_openapi::api::certificates::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::kinds::certificates;
-use crate::kinds::conditions::STATUSES;
 use crate::kinds::facts::{FieldLabel, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::rules::{required_and_supported, shown, supported, text};
+use crate::kinds::rules::{CONDITION_STATUSES, required_and_supported, shown, supported, text};
 use crate::kinds::table::{NONE, age_column, human_duration, name_column, or_none};
 
 const APPROVAL: Subresource = Subresource { name: "approval", ..STATUS };
@@ -201,7 +200,7 @@ fn validate_conditions(request: &CertificateSigningRequest, old: &CertificateSig
         if kind.is_empty() {
             errors.push(FieldError::required(&path.child("type"), ""));
         }
-        let statuses = if [APPROVED, DENIED, FAILED].contains(&kind) { &["True"][..] } else { STATUSES };
+        let statuses = if [APPROVED, DENIED, FAILED].contains(&kind) { &["True"][..] } else { CONDITION_STATUSES };
         required_and_supported(errors, &path.child("status"), &condition.status, statuses);
         let opposite = match kind {
             APPROVED => Some(DENIED),

@@ -10,13 +10,12 @@ use k8s_openapi::api::resource::v1::{
     ResourceClaimSpec, ResourceClaimStatus,
 };
 
-use crate::kinds::conditions;
 use crate::kinds::device_rules::{
     LONGEST_PARAMETERS, MOST_CONFIGS, MOST_REQUESTS, bounded, class_name, fully_qualified, pool_name, raw, unique,
     validate_binding, validate_config, validate_selectors, validate_tolerations,
 };
 use crate::kinds::pod_spec::rules::validate_node_selector;
-use crate::kinds::rules::{default_text, immutable, required_and_supported, required_name, text};
+use crate::kinds::rules::{conditions, default_text, immutable, required_and_supported, required_name, text};
 use crate::kinds::storage_drivers::driver_name;
 
 const MOST_CONSTRAINTS: usize = 32;
@@ -291,8 +290,9 @@ fn validate_device(
         errors.push(FieldError::invalid(path, id, "must be an allocated device in the claim"));
     }
     let conditions_path = path.child("conditions");
-    bounded(device.conditions.as_ref().map_or(0, Vec::len), MOST_CONDITIONS, &conditions_path, errors);
-    conditions::validate(device.conditions.as_deref(), &conditions_path, errors);
+    let found = device.conditions.as_deref().unwrap_or_default();
+    bounded(found.len(), MOST_CONDITIONS, &conditions_path, errors);
+    conditions(errors, &conditions_path, found);
     if let Some(data) = device.data.as_ref().filter(|data| !data.0.is_null()) {
         raw(data, LONGEST_PARAMETERS, &path.child("data"), errors);
     }

@@ -7,6 +7,7 @@ use k8s_openapi::api::resource::v1::DeviceClass;
 use crate::kinds::device_rules::{MOST_CONFIGS, bounded, validate_config, validate_selectors};
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
+use crate::kinds::resource_names::is_native;
 use crate::kinds::table::{age_column, name_column};
 
 impl Kind for DeviceClass {
@@ -35,6 +36,5 @@ impl Kind for DeviceClass {
 
 /// A resource that is no invention of Kubernetes itself, and whose name a quota can hold.
 fn is_extended_resource(name: &str) -> bool {
-    let is_native = !name.contains('/') || name.contains("kubernetes.io/");
-    !is_native && !name.starts_with("requests.") && names::qualified_name(&format!("requests.{name}")).is_ok()
+    !is_native(name) && !name.starts_with("requests.") && names::qualified_name(&format!("requests.{name}")).is_ok()
 }

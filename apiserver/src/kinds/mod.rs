@@ -121,8 +121,8 @@ use k8s_openapi::api::{
     admissionregistration::v1 as admission, apps::v1 as apps, authentication::v1 as authentication,
     authorization::v1 as authorization, autoscaling, batch::v1 as batch, certificates::v1 as certificate,
     coordination::v1 as coordination, core::v1 as core, discovery::v1 as discovery, events::v1 as events,
-    flowcontrol::v1 as flow, networking::v1 as networking, node::v1 as runtime, policy::v1 as policy, rbac::v1 as roles,
-    resource::v1 as resource, scheduling::v1 as scheduling, storage::v1 as storage,
+    flowcontrol::v1 as flow, networking::v1 as networking, node::v1 as runtime, policy::v1 as policy,
+    rbac::v1 as roles, resource::v1 as resource, scheduling::v1 as scheduling, storage::v1 as storage,
 };
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1 as extensions;
 use k8s_openapi::kube_aggregator::pkg::apis::apiregistration::v1 as registration;

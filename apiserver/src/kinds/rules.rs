@@ -12,6 +12,7 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use serde_json::Value;
 
+pub const CONDITION_STATUSES: &[&str] = &["False", "True", "Unknown"];
 pub const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 
 /// A value as error texts show it.
@@ -153,12 +154,20 @@ pub fn conditions(errors: &mut FieldErrors, path: &Path, conditions: &[Condition
             errors.push(FieldError::duplicate(&path.child("type"), condition.type_.as_str()));
         }
         errors.check(&path.child("type"), &condition.type_, names::qualified_name);
-        supported(errors, &path.child("status"), &condition.status, &["False", "True", "Unknown"]);
-        non_negative(errors, &path.child("observedGeneration"), condition.observed_generation);
+        supported(errors, &path.child("status"), &condition.status, CONDITION_STATUSES);
+        if let Some(generation) = condition.observed_generation.filter(|generation| *generation < 0) {
+            let why = "must be greater than or equal to zero";
+            errors.push(FieldError::invalid(&path.child("observedGeneration"), generation, why));
+        }
+        let reason_path = path.child("reason");
         if condition.reason.is_empty() {
-            errors.push(FieldError::required(&path.child("reason"), ""));
+            errors.push(FieldError::required(&reason_path, "must be set"));
         } else {
-            errors.check(&path.child("reason"), &condition.reason, condition_reason);
+            errors.check(&reason_path, &condition.reason, condition_reason);
+        }
+        const LONGEST_REASON: usize = 1024;
+        if condition.reason.len() > LONGEST_REASON {
+            errors.push(FieldError::too_long(&reason_path, LONGEST_REASON));
         }
         const LONGEST_MESSAGE: usize = 32 * 1024;
         if condition.message.len() > LONGEST_MESSAGE {

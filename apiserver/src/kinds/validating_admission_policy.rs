@@ -8,11 +8,10 @@ use k8s_openapi::api::admissionregistration::v1::{
     AuditAnnotation, ValidatingAdmissionPolicy, ValidatingAdmissionPolicySpec, Validation,
 };
 
-use crate::kinds::conditions;
 use crate::kinds::facts::{Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::match_rules::{self, FAILURE_POLICIES};
-use crate::kinds::rules::{default_text, keep_metadata, shown, supported, text};
+use crate::kinds::rules::{conditions, default_text, keep_metadata, shown, supported, text};
 use crate::kinds::table::{age_column, name_column};
 
 const MOST_ANNOTATIONS: usize = 20;
@@ -72,7 +71,7 @@ impl Kind for ValidatingAdmissionPolicy {
                 }
             }
         }
-        conditions::validate(status.conditions.as_deref(), &path.child("conditions"), errors);
+        conditions(errors, &path.child("conditions"), status.conditions.as_deref().unwrap_or_default());
     }
 
     fn spec_differs(&self, old: &Self) -> bool {

@@ -2,14 +2,15 @@
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
+use k8s_openapi::api::core::v1::PersistentVolumeSpec;
 use k8s_openapi::api::storage::v1::{VolumeAttachment, VolumeAttachmentStatus, VolumeError};
 
 use crate::kinds::facts::{ColumnHead, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::rules::{immutable, keep_metadata, text};
 use crate::kinds::storage_drivers::driver_name;
-use crate::kinds::volume_sources;
 use crate::kinds::table::{age_column, name_column};
+use crate::kinds::volume_sources;
 
 const MOST_METADATA_BYTES: usize = 256 << 10;
 const LONGEST_MESSAGE: usize = 1024;
@@ -34,9 +35,7 @@ impl Kind for VolumeAttachment {
 
     fn fill_defaults(&mut self) {
         self.status.get_or_insert_default();
-        if let Some(volume) = &mut self.spec.source.inline_volume_spec {
-            volume_sources::fill(volume);
-        }
+        self.spec.source.inline_volume_spec.iter_mut().for_each(volume_sources::fill);
     }
 
     fn before_create(&mut self) {
@@ -67,8 +66,7 @@ impl Kind for VolumeAttachment {
             (None, Some(name)) => {
                 errors.check(&source_path.child("persistentVolumeName"), name, names::dns_subdomain);
             }
-            // Only for drivers that took the place of volume plugins; what they take is theirs to check.
-            (Some(_), None) => {}
+            (Some(volume), None) => validate_inline(volume, &source_path.child("inlineVolumeSpec"), errors),
         }
         errors.check(&path.child("nodeName"), &spec.node_name, names::dns_subdomain);
     }
@@ -86,6 +84,23 @@ impl Kind for VolumeAttachment {
         }
         validate_error(status.attach_error.as_ref(), &path.child("attachError"), errors);
         validate_error(status.detach_error.as_ref(), &path.child("detachError"), errors);
+    }
+}
+
+/// A volume that is nobody's but the pod's, from the time when drivers took the place of volume plugins.
+fn validate_inline(volume: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    let why = "may not be specified in the context of inline volumes";
+    if volume.claim_ref.is_some() {
+        errors.push(FieldError::forbidden(&path.child("claimRef"), why));
+    }
+    if volume.capacity.as_ref().is_some_and(|capacity| !capacity.is_empty()) {
+        errors.push(FieldError::forbidden(&path.child("capacity"), why));
+    }
+    if volume.csi.is_none() {
+        errors.push(FieldError::required(&path.child("csi"), "has to be specified in the context of inline volumes"));
+    }
+    if volume.access_modes.as_ref().is_none_or(Vec::is_empty) {
+        errors.push(FieldError::required(&path.child("accessModes"), ""));
     }
 }
 
