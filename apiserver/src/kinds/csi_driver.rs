@@ -33,7 +33,7 @@ impl Kind for CSIDriver {
             let list = |requests: &Vec<TokenRequest>| {
                 requests.iter().map(|request| request.audience.as_str()).collect::<Vec<_>>().join(",")
             };
-            or_unset(requests.map(list).as_ref()).into()
+            or_unset(requests.map(list).as_deref()).into()
         }),
         Column::new("RequiresRepublish", "boolean", "Whether it wants to be asked again.", |driver, _| {
             driver.spec.requires_republish.unwrap_or(false).into()

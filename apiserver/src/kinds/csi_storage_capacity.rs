@@ -18,7 +18,7 @@ impl Kind for CSIStorageCapacity {
             capacity.storage_class_name.clone().into()
         }),
         Column::new("Capacity", "string", "How much space there is.", |capacity, _| {
-            or_unset(capacity.capacity.as_ref().map(|amount| &amount.0)).into()
+            or_unset(capacity.capacity.as_ref().map(|amount| amount.0.as_str())).into()
         }),
     ];
 

@@ -10,7 +10,6 @@ pub mod canonical;
 pub mod certificates;
 mod claim_rules;
 mod claim_spec;
-mod conditions;
 mod crd_rules;
 mod crd_schema;
 mod crd_structural;

@@ -71,6 +71,11 @@ pub fn or_none(text: &str) -> &str {
     if text.is_empty() { NONE } else { text }
 }
 
+/// `text`, or `<unset>` where there is none.
+pub fn or_unset(text: Option<&str>) -> &str {
+    text.unwrap_or("<unset>")
+}
+
 /// `a=b,c=d`.
 pub fn pairs(pairs: Option<&BTreeMap<String, String>>) -> String {
     let list: Vec<String> = pairs.into_iter().flatten().map(|(key, value)| format!("{key}={value}")).collect();
