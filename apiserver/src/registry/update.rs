@@ -5,6 +5,7 @@ use std::sync::Arc;
 use api::failure::Failure;
 use api::field::FieldErrors;
 use bytes::Bytes;
+use serde_json::Value;
 
 use crate::admission::{self, check::Operation};
 use crate::context::Context;
@@ -16,6 +17,8 @@ use crate::registry::write::{MOST_ATTEMPTS, Noting, Outcome, View, invalid, refu
 use crate::registry::{Registry, Target, decode, managed_fields, metadata};
 use crate::storage::Write;
 use crate::storage::object::Object;
+
+const MANAGED_FIELDS: &str = "managedFields";
 
 /// What a client wants an object to become.
 pub struct Proposal {
@@ -78,11 +81,17 @@ impl Registry {
         patch_type: PatchType,
         patch: &[u8],
     ) -> Result<Written, Failure> {
+        // Most patches leave the managed fields alone: then they need not be read, and stay as they are.
+        let leaves_managers = !patch.windows(MANAGED_FIELDS.len()).any(|part| part == MANAGED_FIELDS.as_bytes());
         let patch = Patch::parse(patch_type, patch)?;
         let propose = |current: &Arc<Object>| {
             let current = view(kind, current.clone())?;
-            let mut value = serde_json::from_slice(&current.bytes)
+            let mut value: Value = serde_json::from_slice(&current.bytes)
                 .map_err(|error| Failure::internal(format!("read {}: {error}", current.key)))?;
+            if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| leaves_managers)
+            {
+                metadata.remove(MANAGED_FIELDS);
+            }
             patch.apply(kind.facts(), &mut value)?;
             let mut draft = decode::patched(context, kind, value)?;
             check_name(kind, target, &*draft)?;
