@@ -11,7 +11,7 @@ mod decode;
 mod delete;
 mod expiry;
 #[cfg(test)]
-mod fixtures;
+pub mod fixtures;
 pub mod layout;
 #[cfg(test)]
 mod list_wide;
@@ -42,7 +42,8 @@ use crate::registry::expiry::Expiry;
 use crate::registry::options::{Deleted, ListOptions, Options, Page, PatchType, Written};
 use crate::registry::watch::WatchStream;
 use crate::storage::Storage;
-use crate::storage::object::Object;
+use crate::storage::object::{Object, Revision};
+use crate::storage::snapshot::Snapshot;
 
 /// All verbs over all kinds. Clones share one store.
 ///
@@ -74,6 +75,15 @@ impl Registry {
         let expiry = Expiry::default();
         tasks.spawn_until_stop("event expiry", expiry.clone().run(storage.clone()));
         Ok(Self { storage, clock, tasks, allocator, expiry })
+    }
+
+    /// The newest state of everything, for those who look at more than one object.
+    pub fn snapshot(&self) -> Snapshot {
+        self.storage.snapshot()
+    }
+
+    pub fn revision(&self) -> Revision {
+        self.storage.revision()
     }
 
     /// The kind that is served under this path.
