@@ -6,3 +6,4 @@ pub mod http;
 pub mod kinds;
 pub mod registry;
 pub mod storage;
+pub mod upkeep;

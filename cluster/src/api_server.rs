@@ -14,10 +14,12 @@ use apiserver::registry::layout::KindLayout;
 use apiserver::registry::options::Options as RegistryOptions;
 use apiserver::storage::limits::Limits;
 use apiserver::storage::{self, Storage};
+use apiserver::upkeep;
 use kube::Client;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
+use tokio::net::TcpListener;
 
 use crate::kubeconfig::Kubeconfig;
 use crate::paths::DataDir;
@@ -58,11 +60,14 @@ impl ApiServer {
         let authority =
             if options.listen.is_some() { Authority::open(&options.data_dir.pki())? } else { Authority::generate()? };
         let registry = open_registry(&options, tasks, metrics).await?;
+        let address = socket.as_ref().map(TcpListener::local_addr).transpose();
+        let address = address.context("ask for the address of the socket")?;
+        // Whoever listens everywhere is told of where this machine reaches itself.
+        let reached = address.map(reachable);
+        upkeep::start(&registry, reached, tasks).await.context("put in place what every cluster has")?;
         let server = Server::new(registry, options.clock.clone(), metrics, tasks);
-        let mut started = Self { server, authority, address: None };
-        if let Some(socket) = socket {
-            let address = socket.local_addr().context("ask for the address of the socket")?;
-            started.address = Some(address);
+        let started = Self { server, authority, address: reached };
+        if let (Some(socket), Some(address)) = (socket, address) {
             started.server.serve(socket, started.tls(address.ip())?, tasks);
             started.write_kubeconfig(&Subject::admin(), &options.kubeconfig)?;
         }
@@ -97,11 +102,7 @@ impl ApiServer {
 
     /// Where clients reach it: loopback, when it listens everywhere.
     pub fn url(&self) -> Option<String> {
-        let mut address = self.address?;
-        if address.ip().is_unspecified() {
-            address.set_ip(IpAddr::V4(Ipv4Addr::LOCALHOST));
-        }
-        Some(format!("https://{address}"))
+        Some(format!("https://{}", self.address?))
     }
 
     pub fn root_ca(&self) -> &str {
@@ -118,6 +119,16 @@ impl ApiServer {
         let user = User::new(&subject.user, &groups);
         Client::new(self.server.in_process(user), api::well_known::DEFAULT_NAMESPACE)
     }
+}
+
+/// Where a client on this machine reaches what is bound to this address.
+fn reachable(bound: SocketAddr) -> SocketAddr {
+    let ip = match bound.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        IpAddr::V6(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
+        ip => ip,
+    };
+    SocketAddr::new(ip, bound.port())
 }
 
 async fn open_registry(options: &Options, tasks: &Tasks, metrics: &Metrics) -> Result<Registry> {

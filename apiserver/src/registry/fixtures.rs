@@ -25,7 +25,7 @@ use crate::storage::object::Object;
 pub struct Fixture {
     pub registry: Registry,
     pub context: Context,
-    pub _tasks: Tasks,
+    pub tasks: Tasks,
 }
 
 pub fn value(object: &Object) -> Value {
@@ -45,7 +45,7 @@ impl Fixture {
         let registry = Registry::new(storage.await.expect("an empty store opens"), options).expect("it is empty");
         registry.bootstrap().await.expect("nothing is in the way");
         let context = Context::new(Arc::new(User::new("admin", &["system:masters"])));
-        Self { registry, context, _tasks: tasks }
+        Self { registry, context, tasks }
     }
 
     pub fn kind(&self, plural: &str) -> KindRef {

@@ -15,7 +15,7 @@ mod decode;
 mod delete;
 mod expiry;
 #[cfg(test)]
-mod fixtures;
+pub mod fixtures;
 pub mod layout;
 #[cfg(test)]
 mod list_wide;
@@ -52,7 +52,8 @@ use crate::registry::options::{Deleted, ListOptions, Options, Page, PatchType, W
 use crate::registry::token_signer::TokenSigner;
 use crate::registry::watch::WatchStream;
 use crate::storage::Storage;
-use crate::storage::object::Object;
+use crate::storage::object::{Object, Revision};
+use crate::storage::snapshot::Snapshot;
 
 /// All verbs over all kinds. Clones share one store.
 ///
@@ -85,6 +86,15 @@ impl Registry {
         let expiry = Expiry::default();
         tasks.spawn_until_stop("event expiry", expiry.clone().run(storage.clone()));
         Ok(Self { storage, clock, tasks, allocator, expiry, token_signer })
+    }
+
+    /// The newest state of everything, for those who look at more than one object.
+    pub fn snapshot(&self) -> Snapshot {
+        self.storage.snapshot()
+    }
+
+    pub fn revision(&self) -> Revision {
+        self.storage.revision()
     }
 
     /// The kind that is served under this path.

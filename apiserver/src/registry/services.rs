@@ -1,8 +1,11 @@
 //! What a write of a Service means beyond the Service itself.
 
+use std::collections::BTreeSet;
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use api::cidr::Cidr;
 use api::failure::Failure;
 use api::names::GroupResource;
 use k8s_openapi::api::core::v1::Service;
@@ -35,6 +38,16 @@ pub fn take_what_is_held(allocator: &Allocator, snapshot: &Snapshot) -> Result<(
 }
 
 impl Registry {
+    /// Where the addresses of Services come from.
+    pub fn service_range(&self) -> Cidr {
+        self.allocator.range()
+    }
+
+    /// These addresses, and no others, are kept from Services that do not have them already.
+    pub fn reserve_addresses(&self, addresses: BTreeSet<IpAddr>) {
+        self.allocator.reserve(addresses);
+    }
+
     /// Fills what a Service is given by the cluster. Nothing for other kinds.
     pub(super) fn reserve(
         &self,

@@ -46,7 +46,7 @@ pub const WITHOUT: &[(&str, &[&str])] = &[
 pub const HOUSES: &[House] = &[
     House {
         name: "apiserver",
-        floors: &[&["http"], &["registry"], &["admission"], &["kinds", "storage"], &["context"]],
+        floors: &[&["http", "upkeep"], &["registry"], &["admission"], &["kinds", "storage"], &["context"]],
         closed: &[("http", "storage", "storage::object"), ("http", "admission", "")],
     },
     House {

@@ -5,6 +5,7 @@ mod service;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -49,6 +50,8 @@ struct Pools {
     addresses: Pool,
     /// By the distance from the first port.
     ports: Pool,
+    /// Addresses that were taken for nobody.
+    reserved: BTreeSet<IpAddr>,
 }
 
 impl Allocator {
@@ -56,7 +59,11 @@ impl Allocator {
         // Without the first address, and in IPv4 without the last, which is for broadcasts.
         let unusable = if range.network().is_ipv4() { 2 } else { 1 };
         let size = u64::try_from(range.size().saturating_sub(unusable)).unwrap_or(u64::MAX).min(1 << 32);
-        let pools = Pools { addresses: Pool::new(size, 16, 256), ports: Pool::new(ports.len() as u64, 32, 128) };
+        let pools = Pools {
+            addresses: Pool::new(size, 16, 256),
+            ports: Pool::new(ports.len() as u64, 32, 128),
+            reserved: BTreeSet::new(),
+        };
         Self { range, ports, pools: Mutex::new(pools) }
     }
 
@@ -92,6 +99,24 @@ impl Allocator {
             }
         };
         refused.map_or(Ok(()), Err)
+    }
+
+    pub fn range(&self) -> Cidr {
+        self.range
+    }
+
+    /// Keeps these addresses, and no others, from those who ask. What somebody has already stays theirs.
+    pub fn reserve(&self, mut addresses: BTreeSet<IpAddr>) {
+        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let before = std::mem::take(&mut pools.reserved);
+        for gone in before.difference(&addresses).filter_map(|address| self.offset(*address)) {
+            pools.addresses.release(gone);
+        }
+        addresses.retain(|address| {
+            let offset = self.offset(*address);
+            before.contains(address) || offset.is_some_and(|offset| pools.addresses.take(offset))
+        });
+        pools.reserved = addresses;
     }
 
     /// None if all are taken.
