@@ -2,6 +2,7 @@
 
 mod advisories;
 mod check;
+mod clients;
 mod deny;
 mod needs;
 mod program;
