@@ -3,9 +3,9 @@
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 
-use crate::program;
+use crate::{needs, program};
 
 /// A client: its folder below `target/clients`, the files in `tests/clients` that say what it is, and how it is fetched.
 struct Client {
@@ -37,8 +37,17 @@ struct Place {
     sources: Vec<PathBuf>,
 }
 
-/// Fetches what is not there, or not what the sources ask for.
+/// The command: `cargo xtask clients`.
+pub fn run(arguments: Vec<String>) -> Result<()> {
+    if let Some(word) = arguments.first() {
+        bail!("`{word}` is not understood: this command takes no arguments");
+    }
+    provide()
+}
+
+/// Fetches what is not there, or not what the sources ask for, with the programs that this takes.
 pub fn provide() -> Result<()> {
+    needs::provide_for_clients()?;
     let sources = program::root()?.join("tests/clients");
     let target = program::target()?.join("clients");
     for client in CLIENTS {
@@ -92,7 +101,13 @@ fn javascript(place: &Place) -> Result<()> {
 fn kubectl(place: &Place) -> Result<()> {
     // `apt-get download` has no option for where to.
     let download = format!("cd '{}' && apt-get download {OLD_KUBECTL}", place.folder.display());
-    program::run(Command::new("sh").args(["-c", &download]))?;
+    let mut fetch = Command::new("sh");
+    fetch.args(["-c", &download]);
+    if program::run(&mut fetch).is_err() {
+        // There are no lists of packages yet, or old ones.
+        needs::refresh()?;
+        program::run(&mut fetch)?;
+    }
     let package = find_package(&place.folder)?;
     program::run(Command::new("dpkg").arg("--extract").arg(package).arg(&place.folder))
 }
@@ -124,7 +139,7 @@ mod tests {
         place.make(|_| panic!("nothing has changed")).unwrap();
         assert_eq!(made().as_deref(), Some("one"));
         std::fs::write(&source, "two").unwrap();
-        place.make(|_| anyhow::bail!("no network")).unwrap_err();
+        place.make(|_| bail!("no network")).unwrap_err();
         place.make(fetch).unwrap();
         assert_eq!(made().as_deref(), Some("two"));
         std::fs::remove_dir_all(&folder).unwrap();

@@ -35,6 +35,12 @@ const TASKS: &[Task] = &[
         run: check::run,
     },
     Task {
+        name: "clients",
+        arguments: "",
+        about: "fetch the clients that the end-to-end tests drive (needs a network)",
+        run: clients::run,
+    },
+    Task {
         name: "advisories",
         arguments: "",
         about: "known faults of dependencies (needs a network)",

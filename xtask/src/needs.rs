@@ -60,13 +60,7 @@ const NEEDS_OF_CLIENTS: &[Need] = &[
         proof: &[],
         reason: "the JavaScript client drives the server",
     },
-    Need {
-        program: "npm",
-        packages: &["npm"],
-        variable: None,
-        proof: &[],
-        reason: "it fetches the JavaScript client",
-    },
+    Need { program: "npm", packages: &["npm"], variable: None, proof: &[], reason: "it fetches the JavaScript client" },
 ];
 
 /// Installs what every run needs.
@@ -130,9 +124,14 @@ fn install(packages: &[&str]) -> Result<()> {
         bail!("only root may install {}, and there is no sudo", packages.join(" "));
     }
     // The lists may be a mirror's old ones or none at all. Where they cannot be had, those that are there may do.
-    let updated = program::run(&mut apt_get(&["update"]));
+    let updated = refresh();
     let installed = program::run(apt_get(&["install", "-y", "--no-install-recommends"]).args(packages));
     if installed.is_err() { updated.and(installed) } else { installed }
+}
+
+/// Fetches the lists of packages.
+pub fn refresh() -> Result<()> {
+    program::run(&mut apt_get(&["update"]))
 }
 
 fn apt_get(arguments: &[&str]) -> Command {

@@ -23,7 +23,6 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
     let start = Instant::now();
     needs::provide()?;
     if !options.fast {
-        needs::provide_for_clients()?;
         clients::provide()?;
         // The whole workspace, so that it is built with the features that the tests are built with.
         program::run(program::cargo().args(["build", "--workspace"]))?;
