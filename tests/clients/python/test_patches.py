@@ -160,7 +160,7 @@ def test_an_update_takes_fields_from_an_applier(core, namespace):
 @pytest.mark.parametrize("options, change, status, text", [
     ({}, {}, 422, "fieldManager: Required value: is required for apply patch"),
     ({"field_manager": "red"}, {"managedFields": [{"manager": "x"}]}, 400, "metadata.managedFields must be nil"),
-])
+], ids=["nobody", "managed"])
 def test_bad_applies(core, namespace, options, change, status, text):
     body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "a", **change}}
     with pytest.raises(ApiException) as caught:

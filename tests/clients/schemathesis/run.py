@@ -37,10 +37,9 @@ NAMES = ["a", "b", "default", "kubernetes", "node-1"]
 """So few, that what one request makes another one finds."""
 
 
-def settings():
-    """The server's address with files of certificates, out of the kubeconfig."""
+def settings(folder):
+    """The server's address, and its certificates as files, out of the kubeconfig."""
     config = yaml.safe_load(pathlib.Path(os.environ["KUBECONFIG"]).read_text())
-    folder = pathlib.Path(tempfile.mkdtemp(prefix="skiff-schemathesis-"))
     cluster, user = config["clusters"][0]["cluster"], config["users"][0]["user"]
     held = {
         "ca": cluster["certificate-authority-data"],
@@ -49,7 +48,7 @@ def settings():
     }
     for name, data in held.items():
         (folder / name).write_bytes(base64.b64decode(data))
-    return cluster["server"], folder
+    return cluster["server"]
 
 
 def get(server, folder, path):
@@ -108,8 +107,8 @@ def test(server, folder, name, document, seconds):
     return done.returncode == 0, f"{name}: {time.monotonic() - started:.0f} s\n{done.stdout}{done.stderr}"
 
 
-def main():
-    server, folder = settings()
+def main(folder):
+    server = settings(folder)
     end = time.monotonic() + SECONDS
     wanted = sys.argv[1:]
     wrong = []
@@ -124,8 +123,9 @@ def main():
         if not good:
             wrong.append(said)
     print("\n\n".join(wrong))
-    sys.exit(1 if wrong else 0)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":
-    main()
+    with tempfile.TemporaryDirectory(prefix="skiff-schemathesis-") as place_of_files:
+        sys.exit(main(pathlib.Path(place_of_files)))

@@ -11,7 +11,7 @@ use tests::skiff::Skiff;
 use super::transcript::{Age, Row, Step, compare};
 
 /// How long a state may take to come, and how often it is looked at.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(20);
 const PAUSE: Duration = Duration::from_millis(200);
 
 /// The longest that a command may take, in seconds.

@@ -100,6 +100,8 @@ pub async fn parts(client: Client, namespace: String) {
     deployments.create(&PostParams::default(), &object).await.unwrap();
     let mut scale = deployments.get_scale("ship").await.unwrap();
     scale.spec.get_or_insert_default().replicas = Some(2);
+    // Controllers write to the same object meanwhile.
+    scale.metadata.resource_version = None;
     let scaled = deployments.replace_scale("ship", &PostParams::default(), &scale).await.unwrap();
     assert_eq!(scaled.spec.unwrap().replicas, Some(2));
     let patch = Patch::Merge(json!({ "spec": { "replicas": 0 } }));
