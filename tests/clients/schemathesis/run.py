@@ -24,8 +24,11 @@ CHECKS = ",".join([
 EXAMPLES = 3
 """Requests for each operation."""
 
-SECONDS = 480
-"""For all documents together."""
+SECONDS = 400
+"""For all documents together. Those that are left when time is up are told, and not tested."""
+
+PATIENCE = 120
+"""Seconds for a document that is under way when time is up."""
 
 REFUSALS = ["400", "403", "404", "405", "406", "409", "410", "413", "415", "422", "429", "504"]
 STATUS = "io.k8s.apimachinery.pkg.apis.meta.v1.Status"
@@ -51,6 +54,13 @@ def settings(folder):
     return cluster["server"]
 
 
+def waiting():
+    """The documents that cannot pass yet, with the reasons: `schemathesis DOCUMENT: REASON`."""
+    lines = pathlib.Path(os.environ["WAITING"]).read_text().splitlines()
+    mine = [line.removeprefix("schemathesis ") for line in lines if line.startswith("schemathesis ")]
+    return dict(line.split(": ", 1) for line in mine)
+
+
 def get(server, folder, path):
     context = ssl.create_default_context(cafile=folder / "ca")
     context.load_cert_chain(folder / "cert", folder / "key")
@@ -64,6 +74,11 @@ def complete(document):
     refusal = {"description": "refused", "content": {"application/json": {"schema": {}}}}
     if STATUS in schemas:
         refusal["content"]["application/json"]["schema"] = {"$ref": f"#/components/schemas/{STATUS}"}
+    for name in ("io.k8s.api.core.v1.Event", "io.k8s.api.events.v1.Event"):
+        if event := schemas.get(name):
+            # Events of the older form have no such time; upstream answers with null where its document wants a time.
+            event["required"] = [field for field in event.get("required", []) if field != "eventTime"]
+            event["properties"]["eventTime"] = {"type": "string", "nullable": True}
     for path in list(document["paths"]):
         if any(part in path for part in ENDLESS):
             del document["paths"][path]
@@ -101,7 +116,7 @@ def test(server, folder, name, document, seconds):
     ]
     started = time.monotonic()
     try:
-        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=max(seconds, 1))
+        done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=seconds + PATIENCE)
     except subprocess.TimeoutExpired:
         return False, f"{name}: not done in time"
     return done.returncode == 0, f"{name}: {time.monotonic() - started:.0f} s\n{done.stdout}{done.stderr}"
@@ -110,7 +125,7 @@ def test(server, folder, name, document, seconds):
 def main(folder):
     server = settings(folder)
     end = time.monotonic() + SECONDS
-    wanted = sys.argv[1:]
+    wanted, listed = sys.argv[1:], waiting()
     wrong = []
     for name, place in sorted(get(server, folder, "/openapi/v3")["paths"].items()):
         if wanted and name not in wanted:
@@ -118,9 +133,14 @@ def main(folder):
         document = complete(get(server, folder, place["serverRelativeURL"]))
         if not document["paths"]:
             continue
+        if time.monotonic() > end:
+            print(f"{name}: left out, since time is up")
+            continue
         good, said = test(server, folder, name, document, end - time.monotonic())
         print(said.splitlines()[0], "well" if good else "wrong", flush=True)
-        if not good:
+        if name in listed and good:
+            wrong.append(f"{name}: nothing is wrong, though it waits for: {listed[name]}")
+        elif name not in listed and not good:
             wrong.append(said)
     print("\n\n".join(wrong))
     return 1 if wrong else 0
