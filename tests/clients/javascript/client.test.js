@@ -85,7 +85,7 @@ check('server-side apply', async (namespace) => {
     assert.deepEqual((await apply('red', { x: '1' })).data, { x: '1' });
     const conflict = await failure(apply('blue', { x: '2' }));
     assert.deepEqual([conflict.code, conflict.reason], [409, 'Conflict']);
-    assert.equal(conflict.message, 'Apply failed with 1 conflict: conflict with "red" using v1: .data.x');
+    assert.equal(conflict.message, 'Apply failed with 1 conflict: conflict with "red": .data.x');
     assert.deepEqual(conflict.details.causes.map((cause) => cause.field), ['.data.x']);
     assert.deepEqual((await apply('blue', { x: '2' }, true)).data, { x: '2' });
 });

@@ -129,9 +129,9 @@ def test_apply_conflicts_name_the_fields(core, namespace):
         applied(core, namespace, "blue", {"a": "2", "b": "2"})
     status = json.loads(caught.value.body)
     assert (caught.value.status, status["reason"]) == (409, "Conflict")
-    assert status["message"] == 'Apply failed with 1 conflict: conflict with "red" using v1: .data.a'
+    assert status["message"] == 'Apply failed with 1 conflict: conflict with "red": .data.a'
     assert status["details"]["causes"] == [
-        {"reason": "FieldManagerConflict", "message": 'conflict with "red" using v1', "field": ".data.a"}]
+        {"reason": "FieldManagerConflict", "message": 'conflict with "red"', "field": ".data.a"}]
     forced, _, _ = applied(core, namespace, "blue", {"a": "2", "b": "2"}, force=True)
     assert forced.data == {"a": "2", "b": "2"}
     assert [one.manager for one in forced.metadata.managed_fields] == ["blue"], "red owns nothing any more"
@@ -154,7 +154,7 @@ def test_an_update_takes_fields_from_an_applier(core, namespace):
         (one.manager, one.operation) for one in managers} == {("editor", "Update")}
     with pytest.raises(ApiException) as caught:
         applied(core, namespace, "red", {"a": "1"})
-    assert 'conflict with "editor"' in json.loads(caught.value.body)["message"]
+    assert 'conflict with "editor" using v1: .data.a' in json.loads(caught.value.body)["message"]
 
 
 @pytest.mark.parametrize("options, change, status, text", [
