@@ -12,7 +12,7 @@ use crate::account::Account;
 const DEADLINE: &str = "90";
 
 /// From this minor version on, kubectl checks fields with what the server offers today.
-const VALIDATES_SINCE: u32 = 27;
+pub const VALIDATES_SINCE: u32 = 27;
 
 /// What the word `kubectl` stands for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,7 +101,7 @@ impl Terminal {
 }
 
 /// The one that `KUBECTL` names, else that of the PATH.
-fn kubectl() -> String {
+pub fn kubectl() -> String {
     std::env::var("KUBECTL").unwrap_or_else(|_| "kubectl".to_owned())
 }
 

@@ -2,6 +2,7 @@
 
 mod advisories;
 mod check;
+mod clients;
 mod deny;
 mod needs;
 mod program;
@@ -32,6 +33,12 @@ const TASKS: &[Task] = &[
         arguments: "",
         about: "formatting, lints, and what may come into the build",
         run: check::run,
+    },
+    Task {
+        name: "clients",
+        arguments: "",
+        about: "fetch the clients that the end-to-end tests drive (needs a network)",
+        run: clients::run,
     },
     Task {
         name: "advisories",

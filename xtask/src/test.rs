@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, bail};
 
-use crate::{needs, program};
+use crate::{clients, needs, program};
 
 pub const ARGUMENTS: &str = "[--fast] [FILTER] [-- TEST-OPTIONS]";
 
@@ -23,6 +23,7 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
     let start = Instant::now();
     needs::provide()?;
     if !options.fast {
+        clients::provide()?;
         // The whole workspace, so that it is built with the features that the tests are built with.
         program::run(program::cargo().args(["build", "--workspace"]))?;
     }
