@@ -6,6 +6,7 @@ mod clients;
 mod deny;
 mod needs;
 mod program;
+mod protobuf;
 mod schema;
 mod test;
 
@@ -51,6 +52,12 @@ const TASKS: &[Task] = &[
         arguments: schema::ARGUMENTS,
         about: "make the table of the API's types from upstream's documents",
         run: schema::run,
+    },
+    Task {
+        name: "protobuf",
+        arguments: protobuf::ARGUMENTS,
+        about: "make the table of protobuf messages from upstream's list of fields",
+        run: protobuf::run,
     },
 ];
 

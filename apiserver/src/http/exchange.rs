@@ -9,6 +9,7 @@ use http::request::Parts;
 use tokio::time::Instant;
 
 use crate::context::{User, Warnings};
+use crate::http::content::accept::Accepted;
 use crate::http::path::{self, ApiPath, Target};
 use crate::http::query::Query;
 use crate::kinds::erased::KindRef;
@@ -101,6 +102,8 @@ pub struct Exchange {
     pub started: Instant,
     /// How long the client waits for an answer, if it says so.
     pub patience: Option<Duration>,
+    /// How the client reads why it is refused.
+    pub refused_in: Accepted,
     pub warnings: Warnings,
 }
 
@@ -124,6 +127,7 @@ impl Exchange {
             user: Arc::default(),
             started: Instant::now(),
             patience: None,
+            refused_in: Accepted::JSON,
             warnings,
         }
     }

@@ -4,8 +4,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use api::failure::{Failure, Reason};
+use api::names::{GroupVersionKind, api_version};
+use api::protobuf;
 use axum::body::Body;
 use axum::response::Response;
+use bytes::Bytes;
 use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
@@ -23,7 +26,7 @@ use crate::http::path::Target;
 use crate::http::query::Query;
 use crate::http::reply::failure::failure;
 use crate::http::reply::list;
-use crate::http::reply::object::{self, Look};
+use crate::http::reply::object::{self, Look, accepts_gzip};
 use crate::http::reply::table::RowObject;
 use crate::http::reply::watch::{self, Counted, Watching};
 use crate::http::reply::web_socket;
@@ -134,14 +137,29 @@ impl<'a> Place<'a> {
     }
 
     fn accepted(&self) -> Result<Accepted, Failure> {
-        let is_object = !self.kind.is_answered() && self.subresource.is_none_or(|subresource| subresource.of.is_none());
-        let offer = if is_object { Offer::Objects } else { Offer::Plain };
-        accept::negotiate(&self.parts.headers, self.query.get("pretty"), offer)
+        accept::negotiate(&self.parts.headers, self.query.get("pretty"), self.offer())
     }
 
-    fn look(&self) -> Look<'_> {
-        let rows = RowObject::of_query(&self.query);
-        Look { request: &self.parts.headers, rows, now: self.app.clock.now() }
+    fn offer(&self) -> Offer {
+        let is_object = !self.kind.is_answered() && self.subresource.is_none_or(|subresource| subresource.of.is_none());
+        let expected = self.expected();
+        let speaks_protobuf = protobuf::speaks(&api_version(expected.group, expected.version), expected.kind);
+        match (is_object, speaks_protobuf) {
+            (true, true) => Offer::Objects,
+            (true, false) => Offer::Custom,
+            (false, true) => Offer::Plain,
+            (false, false) => Offer::Document,
+        }
+    }
+
+    /// What is read and written at this place.
+    fn expected(&self) -> GroupVersionKind {
+        self.subresource.and_then(|subresource| subresource.of).unwrap_or_else(|| self.kind.facts().gvk())
+    }
+
+    fn look(&self) -> Look {
+        let gzip = self.exchange.attributes.verb.is_read() && accepts_gzip(&self.parts.headers);
+        Look { gzip, rows: RowObject::of_query(&self.query), now: self.app.clock.now() }
     }
 
     /// The circumstances of a write. `options` names them for error texts.
@@ -154,6 +172,12 @@ impl<'a> Place<'a> {
             warnings: self.exchange.warnings.clone(),
             ..Context::default()
         })
+    }
+
+    /// The object in the body of a write, as JSON.
+    async fn body(&self, body: Body, context: &Context) -> Result<Bytes, Failure> {
+        let (validation, warnings) = (context.field_validation, &context.warnings);
+        body::object(&self.parts.headers, body, self.expected(), validation, warnings).await
     }
 
     fn reply(&self, code: StatusCode, accepted: Accepted, object: &Object) -> Response {
@@ -175,13 +199,15 @@ impl<'a> Place<'a> {
             self.app.registry.wait_for(&options.resource_version).await?;
         }
         let page = self.app.registry.list(self.kind, self.namespace, &options)?;
-        Ok(list::list(accepted, self.kind, page, &self.look()))
+        Ok(list::list(accepted, self.kind, page, &self.look()).await)
     }
 
     async fn watch(&self, name: &str, legacy: bool) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
-        if accepted.encoding != Encoding::Json {
-            return Err(accept::not_acceptable());
+        // Messages of a WebSocket are texts.
+        let encoding = if web_socket::is_asked(self.parts) { Encoding::Json } else { accepted.encoding };
+        if encoding == Encoding::Yaml {
+            return Err(accept::not_streamable(self.offer()));
         }
         let mut options = self.query.list_options()?;
         if legacy && !name.is_empty() {
@@ -194,7 +220,9 @@ impl<'a> Place<'a> {
         let timeout = timeout.filter(|seconds| *seconds > 0).map_or_else(usual_timeout, Duration::from_secs);
         let events = match self.app.registry.watch(self.kind, self.namespace, &options) {
             // Some clients list again only when the stream says so.
-            Err(failure) if failure.reason == Reason::Expired => return Ok(watch::ended(&failure)),
+            Err(failure) if failure.reason == Reason::Expired => {
+                return Ok(watch::ended(&failure, encoding));
+            }
             events => events?,
         };
         let gauge = self.app.measures.long_running.get_or_create(&Measures::request_labels(self.exchange)).clone();
@@ -202,6 +230,7 @@ impl<'a> Place<'a> {
             app: self.app.clone(),
             kind: self.kind,
             events,
+            encoding,
             form: accepted.form,
             rows: RowObject::of_query(&self.query),
             timeout: Box::pin(tokio::time::sleep(timeout)),
@@ -219,7 +248,7 @@ impl<'a> Place<'a> {
     async fn create(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let context = self.context("CreateOptions")?;
-        let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
+        let json = self.body(body, &context).await?;
         if self.subresource.is_some() || self.app.registry.only_acts(self.kind) {
             let answer = self.app.registry.act(&context, self.kind, self.target(), json).await?;
             return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
@@ -236,7 +265,7 @@ impl<'a> Place<'a> {
     async fn update(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let context = self.context("UpdateOptions")?;
-        let json = body::object(&self.parts.headers, body, context.field_validation, &context.warnings).await?;
+        let json = self.body(body, &context).await?;
         if self.kind.facts().flags.create_on_update {
             self.check_creation()?;
         }
@@ -299,7 +328,7 @@ impl<'a> Place<'a> {
         context.dry_run = options.dry_run.is_some();
         let list = self.query.list_options()?;
         let page = self.app.registry.delete_collection(&context, self.kind, self.namespace, &list, &options).await?;
-        Ok(list::list(accepted, self.kind, page, &self.look()))
+        Ok(list::list(accepted, self.kind, page, &self.look()).await)
     }
 }
 

@@ -66,7 +66,7 @@ async fn version(headers: HeaderMap, uri: Uri) -> Response {
 
 fn document(headers: &HeaderMap, uri: &Uri, document: &serde_json::Value) -> Response {
     let query = Query::parse(uri.query().unwrap_or(""));
-    match accept::negotiate(headers, query.get("pretty"), Offer::Plain) {
+    match accept::negotiate(headers, query.get("pretty"), Offer::Document) {
         Ok(accepted) => object::document(StatusCode::OK, accepted, document.to_string(), headers),
         Err(refusal) => failure(&refusal),
     }

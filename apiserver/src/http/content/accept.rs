@@ -9,6 +9,7 @@ use http::header::{ACCEPT, USER_AGENT};
 pub enum Encoding {
     Json,
     Yaml,
+    Protobuf,
 }
 
 impl Encoding {
@@ -16,6 +17,15 @@ impl Encoding {
         match self {
             Self::Json => "application/json",
             Self::Yaml => "application/yaml",
+            Self::Protobuf => "application/vnd.kubernetes.protobuf",
+        }
+    }
+
+    /// How the events of a watch are announced.
+    pub fn stream_type(self) -> &'static str {
+        match self {
+            Self::Json | Self::Yaml => self.media_type(),
+            Self::Protobuf => "application/vnd.kubernetes.protobuf;stream=watch",
         }
     }
 }
@@ -56,14 +66,32 @@ pub struct Accepted {
     pub pretty: bool,
 }
 
+impl Accepted {
+    /// What everybody gets who says nothing.
+    pub const JSON: Self = Self { encoding: Encoding::Json, form: Form::Object, pretty: false };
+}
+
 /// The forms that a path can answer with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Offer {
     /// Objects and lists of them: also as Table or metadata.
     Objects,
+    /// Objects that have no form in protobuf, though their metadata has.
+    Custom,
     /// What has no metadata: a Scale review, a Status, a list of groups.
     Plain,
+    /// What is no object of the API: versions, paths.
+    Document,
     Discovery,
+}
+
+impl Offer {
+    fn encodings(self) -> &'static [Encoding] {
+        match self {
+            Self::Objects | Self::Plain | Self::Discovery => &[Encoding::Json, Encoding::Yaml, Encoding::Protobuf],
+            Self::Custom | Self::Document => &[Encoding::Json, Encoding::Yaml],
+        }
+    }
 }
 
 /// One clause of an `Accept` header.
@@ -77,6 +105,11 @@ impl Clause<'_> {
     fn parameter(&self, name: &str) -> &str {
         self.parameters.iter().find(|(key, _)| key.eq_ignore_ascii_case(name)).map_or("", |(_, value)| value)
     }
+
+    /// Of clauses that are wanted equally, those count first that name what they want.
+    fn vagueness(&self) -> usize {
+        self.media_type.matches('*').count()
+    }
 }
 
 /// Chooses the first clause that can be served; without an `Accept` that is plain JSON.
@@ -86,20 +119,20 @@ pub fn negotiate(headers: &HeaderMap, query_pretty: Option<&str>, offer: Offer) 
     let text = match header {
         None => "",
         Some(Ok(text)) => text,
-        Some(Err(_)) => return Err(not_acceptable()),
+        Some(Err(_)) => return Err(not_acceptable(offer)),
     };
     // The usual cases first: most requests are from programs that ask for plain JSON.
     if matches!(text, "" | "*/*" | "application/json") {
         return Ok(Accepted { encoding: Encoding::Json, form: Form::Object, pretty });
     }
     let mut clauses: Vec<Clause<'_>> = text.split(',').filter_map(clause).collect();
-    clauses.sort_by(|one, other| other.quality.total_cmp(&one.quality));
+    clauses.sort_by(|one, other| other.quality.total_cmp(&one.quality).then(one.vagueness().cmp(&other.vagueness())));
     for clause in &clauses {
         if let Some((encoding, form)) = serve(clause, offer) {
             return Ok(Accepted { encoding, form, pretty: pretty || clause.parameter("pretty") == "1" });
         }
     }
-    Err(not_acceptable())
+    Err(not_acceptable(offer))
 }
 
 /// Chooses among media types that have no parameters; without an `Accept` the first.
@@ -119,8 +152,19 @@ pub fn choose<const N: usize>(headers: &HeaderMap, offered: [&'static str; N]) -
 }
 
 /// The answer to somebody whose every clause is foreign here.
-pub fn not_acceptable() -> Failure {
-    let text = "only the following media types are accepted: application/json, application/yaml";
+fn not_acceptable(offer: Offer) -> Failure {
+    refusal(offer.encodings().iter().map(|encoding| encoding.media_type().to_owned()))
+}
+
+/// The answer to somebody who wants to watch in a form that has no end of its own.
+pub fn not_streamable(offer: Offer) -> Failure {
+    let streamable = offer.encodings().iter().filter(|encoding| **encoding != Encoding::Yaml);
+    refusal(streamable.map(|encoding| format!("{};stream=watch", encoding.media_type())))
+}
+
+fn refusal(accepted: impl Iterator<Item = String>) -> Failure {
+    let accepted: Vec<String> = accepted.collect();
+    let text = format!("only the following media types are accepted: {}", accepted.join(", "));
     Failure::new(Reason::NotAcceptable, text)
 }
 
@@ -144,6 +188,7 @@ fn serve(clause: &Clause<'_>, offer: Offer) -> Option<(Encoding, Form)> {
     let encoding = match clause.media_type {
         "application/json" | "*/*" | "application/*" => Encoding::Json,
         "application/yaml" => Encoding::Yaml,
+        "application/vnd.kubernetes.protobuf" => Encoding::Protobuf,
         _ => return None,
     };
     if !matches!(clause.parameter("stream"), "" | "watch") || !clause.parameter("sv").is_empty() {
@@ -157,14 +202,22 @@ fn serve(clause: &Clause<'_>, offer: Offer) -> Option<(Encoding, Form)> {
     };
     let form = match (clause.parameter("as"), offer) {
         ("", _) if group.is_empty() && version.is_empty() => Form::Object,
-        ("Table", Offer::Objects) => Form::Table(meta_version?),
-        ("PartialObjectMetadata" | "PartialObjectMetadataList", Offer::Objects) => Form::Metadata(meta_version?),
-        ("APIGroupDiscoveryList", Offer::Discovery) if (group, version) == ("apidiscovery.k8s.io", "v2") => {
-            // Several servers behind one address would be told apart by this; here there is only one.
+        ("Table", Offer::Objects | Offer::Custom) if encoding != Encoding::Protobuf => Form::Table(meta_version?),
+        ("PartialObjectMetadata" | "PartialObjectMetadataList", Offer::Objects | Offer::Custom) => {
+            Form::Metadata(meta_version?)
+        }
+        ("APIGroupDiscoveryList", Offer::Discovery)
+            if (group, version) == ("apidiscovery.k8s.io", "v2") && encoding == Encoding::Json =>
+        {
+            // Several servers behind one address would be told apart by `profile`; here there is only one.
             Form::AggregatedDiscovery
         }
         _ => return None,
     };
+    // Metadata has the same form for every kind.
+    if form == Form::Object && !offer.encodings().contains(&encoding) {
+        return None;
+    }
     Some((encoding, form))
 }
 
@@ -200,16 +253,38 @@ mod tests {
             (
                 "application/vnd.kubernetes.protobuf,application/json",
                 Offer::Plain,
+                Some((Encoding::Protobuf, Form::Object)),
+            ),
+            ("application/vnd.kubernetes.protobuf", Offer::Custom, None),
+            ("application/vnd.kubernetes.protobuf", Offer::Document, None),
+            ("application/cbor", Offer::Objects, None),
+            (
+                "application/vnd.kubernetes.protobuf,application/json",
+                Offer::Custom,
                 Some((Encoding::Json, Form::Object)),
             ),
-            ("application/vnd.kubernetes.protobuf", Offer::Objects, None),
+            (
+                "application/vnd.kubernetes.protobuf;stream=watch,application/json",
+                Offer::Objects,
+                Some((Encoding::Protobuf, Form::Object)),
+            ),
+            (
+                "application/vnd.kubernetes.protobuf;as=Table;v=v1;g=meta.k8s.io,application/json",
+                Offer::Objects,
+                Some((Encoding::Json, Form::Object)),
+            ),
+            ("application/json;sv=v1, application/yaml", Offer::Objects, Some((Encoding::Yaml, Form::Object))),
+            ("*/*, application/yaml", Offer::Objects, Some((Encoding::Yaml, Form::Object))),
+            ("application/*, application/yaml;q=0.9", Offer::Objects, Some((Encoding::Json, Form::Object))),
+            ("application/json;q=0, application/yaml;q=0.1", Offer::Objects, Some((Encoding::Yaml, Form::Object))),
+            ("application/json;export=1;profile=x;charset=utf-8", Offer::Plain, Some((Encoding::Json, Form::Object))),
             ("text/html, application/yaml;q=0.5, */*;q=0.1", Offer::Plain, Some((Encoding::Yaml, Form::Object))),
             ("application/json;q=0.2,application/yaml", Offer::Plain, Some((Encoding::Yaml, Form::Object))),
             (
                 "application/vnd.kubernetes.protobuf;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,\
                  application/json;as=PartialObjectMetadataList;g=meta.k8s.io;v=v1,application/json",
-                Offer::Objects,
-                Some((Encoding::Json, Form::Metadata(MetaVersion::V1))),
+                Offer::Custom,
+                Some((Encoding::Protobuf, Form::Metadata(MetaVersion::V1))),
             ),
             ("application/json;as=Other;g=meta.k8s.io;v=v1", Offer::Objects, None),
             (
@@ -225,6 +300,20 @@ mod tests {
         ] {
             assert_eq!(asked(accept, offer), expected, "{accept}");
         }
+    }
+
+    #[test]
+    fn who_accepts_nothing_is_told_what_there_is() {
+        let text = |failure: Failure| failure.message.rsplit(": ").next().unwrap().to_owned();
+        assert_eq!(
+            text(not_acceptable(Offer::Objects)),
+            "application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        );
+        assert_eq!(text(not_acceptable(Offer::Custom)), "application/json, application/yaml");
+        assert_eq!(
+            text(not_streamable(Offer::Objects)),
+            "application/json;stream=watch, application/vnd.kubernetes.protobuf;stream=watch"
+        );
     }
 
     #[test]

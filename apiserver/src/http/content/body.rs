@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use api::failure::{Failure, Reason};
+use api::names::{GroupVersionKind, api_version};
+use api::protobuf;
 use axum::body::Body;
 use bytes::Bytes;
 use http::HeaderMap;
@@ -51,6 +53,7 @@ pub async fn discard(body: Body) {
 enum Format {
     Json,
     Yaml,
+    Protobuf,
 }
 
 fn media_type(headers: &HeaderMap) -> &str {
@@ -58,31 +61,43 @@ fn media_type(headers: &HeaderMap) -> &str {
     value.split(';').next().unwrap_or_default().trim()
 }
 
-fn format(headers: &HeaderMap) -> Result<Format, Failure> {
+/// How a body is written that holds what is `expected`. Custom resources have no form in protobuf.
+fn format(headers: &HeaderMap, expected: GroupVersionKind) -> Result<Format, Failure> {
+    let speaks_protobuf = || protobuf::speaks(&api_version(expected.group, expected.version), expected.kind);
     match media_type(headers) {
         "" | "application/json" => Ok(Format::Json),
         "application/yaml" => Ok(Format::Yaml),
+        PROTOBUF if speaks_protobuf() => Ok(Format::Protobuf),
+        _ if speaks_protobuf() => Err(unsupported(&["application/json", "application/yaml", PROTOBUF])),
         _ => Err(unsupported(&["application/json", "application/yaml"])),
     }
 }
+
+const PROTOBUF: &str = "application/vnd.kubernetes.protobuf";
 
 fn unsupported(accepted: &[&str]) -> Failure {
     let text = "the body of the request was in an unknown format - accepted media types include: ";
     Failure::new(Reason::UnsupportedMediaType, text.to_owned() + &accepted.join(", "))
 }
 
-/// An object as JSON, whichever way it was written. Keys that stand twice are told as `validation` says.
+/// An object as JSON, whichever way it was written. Keys that stand twice are told as `validation` says; protobuf has
+/// none. A message that does not say what it is, is what is `expected`.
 pub async fn object(
     headers: &HeaderMap,
     body: Body,
+    expected: GroupVersionKind,
     validation: FieldValidation,
     warnings: &Warnings,
 ) -> Result<Bytes, Failure> {
-    let format = format(headers)?;
+    let format = format(headers, expected)?;
     let bytes = read(body).await?;
-    if format == Format::Json {
-        tell_duplicates(&bytes, validation, warnings)?;
-        return Ok(bytes);
+    match format {
+        Format::Json => {
+            tell_duplicates(&bytes, validation, warnings)?;
+            return Ok(bytes);
+        }
+        Format::Protobuf => return of_protobuf(&bytes, expected).map(Bytes::from),
+        Format::Yaml => {}
     }
     let document = parse_yaml(&bytes)?;
     tell(document.duplicate.map(|duplicate| format!("yaml: {duplicate}")).into_iter().collect(), validation, warnings)?;
@@ -152,6 +167,20 @@ fn parse_yaml(bytes: &[u8]) -> Result<yaml::Document, Failure> {
     yaml::parse(text).map_err(|error| unreadable(&format!("error converting YAML to JSON: yaml: {error}")))
 }
 
+fn of_protobuf(bytes: &[u8], expected: GroupVersionKind) -> Result<Vec<u8>, Failure> {
+    let expected_version = api_version(expected.group, expected.version);
+    protobuf::decode(bytes, (&expected_version, expected.kind)).map_err(|error| match error {
+        protobuf::Error::Malformed(why) => {
+            let kind = expected.kind;
+            Failure::bad_request(format!(
+                "{kind} in version {:?} cannot be handled as a {kind}: {why}",
+                expected.version
+            ))
+        }
+        other => Failure::bad_request(other.to_string()),
+    })
+}
+
 fn unreadable(why: &str) -> Failure {
     Failure::bad_request(format!("couldn't get version/kind; json parse error: {why}"))
 }
@@ -165,15 +194,19 @@ pub fn patch_type(headers: &HeaderMap) -> Result<PatchType, Failure> {
     })
 }
 
+const DELETE_OPTIONS: GroupVersionKind = GroupVersionKind { group: "", version: "v1", kind: "DeleteOptions" };
+
 /// The options in the body of a deletion. An empty body is none.
 pub async fn delete_options(headers: &HeaderMap, body: Body) -> Result<Option<DeleteOptions>, Failure> {
     let bytes = read(body).await?;
     if bytes.is_empty() {
         return Ok(None);
     }
-    let value = match format(headers)? {
+    let json = |bytes: &[u8]| serde_json::from_slice(bytes).map_err(|error| unreadable(&error.to_string()));
+    let value: serde_json::Value = match format(headers, DELETE_OPTIONS)? {
         Format::Yaml => parse_yaml(&bytes)?.value,
-        Format::Json => serde_json::from_slice(&bytes).map_err(|error| unreadable(&error.to_string()))?,
+        Format::Json => json(&bytes)?,
+        Format::Protobuf => json(&of_protobuf(&bytes, DELETE_OPTIONS)?)?,
     };
     let kind = value.get("kind").and_then(serde_json::Value::as_str).unwrap_or("DeleteOptions").to_owned();
     if kind != "DeleteOptions" {
@@ -201,23 +234,36 @@ mod tests {
     use super::*;
     use http::HeaderValue;
 
+    const POD: GroupVersionKind = GroupVersionKind { group: "", version: "v1", kind: "Pod" };
+
     fn typed(media_type: &'static str) -> HeaderMap {
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))])
     }
 
     async fn taken(headers: HeaderMap, body: &'static str, validation: FieldValidation) -> Result<Bytes, Failure> {
-        object(&headers, Body::from(body), validation, &Warnings::default()).await
+        object(&headers, Body::from(body), POD, validation, &Warnings::default()).await
     }
 
     #[tokio::test]
-    async fn json_and_yaml_are_taken_and_nothing_else() {
+    async fn json_yaml_and_protobuf_are_taken_and_nothing_else() {
         let strict = FieldValidation::Strict;
         assert_eq!(taken(HeaderMap::new(), "{}", strict).await.unwrap(), "{}");
         assert_eq!(taken(typed("application/json; charset=utf-8"), "{}", strict).await.unwrap(), "{}");
         assert_eq!(taken(typed("application/yaml"), "a: on", strict).await.unwrap(), r#"{"a":true}"#);
-        let failure = taken(typed("application/vnd.kubernetes.protobuf"), "k8s", strict).await.unwrap_err();
+        let nameless = "k8s\0\x12\x06\x12\x04\x52\x02n1";
+        assert_eq!(taken(typed(PROTOBUF), nameless, strict).await.unwrap(), r#"{"spec":{"nodeName":"n1"}}"#);
+        let failure = taken(typed(PROTOBUF), "k8s", strict).await.unwrap_err();
+        assert!(failure.code() == 400 && failure.message.starts_with("provided data does not appear to be"));
+        let failure = taken(typed(PROTOBUF), "k8s\0\x12\x02\x12\x01", strict).await.unwrap_err();
+        assert_eq!(failure.message, "Pod in version \"v1\" cannot be handled as a Pod: unexpected EOF");
+        let failure = taken(typed("application/cbor"), "", strict).await.unwrap_err();
         assert_eq!(failure.code(), 415);
-        assert!(failure.message.ends_with("accepted media types include: application/json, application/yaml"));
+        assert!(failure.message.ends_with(
+            "accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"
+        ));
+        let custom = GroupVersionKind { group: "example.com", version: "v1", kind: "Cron" };
+        let failure = object(&typed(PROTOBUF), Body::empty(), custom, strict, &Warnings::default()).await.unwrap_err();
+        assert!(failure.code() == 415 && failure.message.ends_with("application/json, application/yaml"));
     }
 
     #[tokio::test]
@@ -229,7 +275,7 @@ mod tests {
         assert_eq!(failure.message, "strict decoding error: duplicate field \"spec.a\"");
         assert!(taken(HeaderMap::new(), json, FieldValidation::Ignore).await.is_ok());
         let warnings = Warnings::default();
-        object(&yaml(), Body::from("a: 1\na: 2"), FieldValidation::Warn, &warnings).await.unwrap();
+        object(&yaml(), Body::from("a: 1\na: 2"), POD, FieldValidation::Warn, &warnings).await.unwrap();
         assert_eq!(warnings.take().len(), 1);
         assert_eq!(taken(yaml(), "a: [", FieldValidation::Ignore).await.unwrap_err().code(), 400);
     }
@@ -271,6 +317,9 @@ mod tests {
             let options = delete_options(&HeaderMap::new(), Body::from(body)).await.unwrap().unwrap();
             assert_eq!(options.grace_period_seconds, Some(3), "{body}");
         }
+        let binary = "k8s\0\x0a\x18\x0a\x07apps/v1\x12\x0dDeleteOptions\x12\x02\x08\x03";
+        let options = delete_options(&typed(PROTOBUF), Body::from(binary)).await.unwrap().unwrap();
+        assert_eq!(options.grace_period_seconds, Some(3));
         assert!(delete_options(&HeaderMap::new(), Body::empty()).await.unwrap().is_none());
         assert!(delete_options(&HeaderMap::new(), Body::from(r#"{"kind":"Pod"}"#)).await.is_err());
     }

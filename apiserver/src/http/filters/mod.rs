@@ -9,6 +9,7 @@ pub mod headers;
 pub mod in_flight;
 pub mod measure;
 pub mod panic_guard;
+pub mod refusal;
 pub mod request_id;
 pub mod trace;
 pub mod warnings;
@@ -30,9 +31,10 @@ use crate::http::filters::filter::Filter;
 use crate::http::reply::failure;
 
 /// The filters, in the order in which a request meets them. An answer meets them in the reverse order.
-const FILTERS: [&dyn Filter; 8] = [
+const FILTERS: [&dyn Filter; 9] = [
     &request_id::RequestId,
     &headers::Headers,
+    &refusal::Refusal,
     &measure::Measure,
     &deadline::Deadline,
     &body_limit::BodyLimit,

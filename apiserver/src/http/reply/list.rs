@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::vec::IntoIter;
 
+use api::failure::Failure;
 use axum::body::Body as AnyBody;
 use axum::response::Response;
 use bytes::Bytes;
@@ -15,9 +16,9 @@ use jiff::Timestamp;
 
 use crate::http::content::accept::{Accepted, Encoding, Form, MetaVersion};
 use crate::http::content::gzip::{self, Gzip};
-use crate::http::reply::metadata;
-use crate::http::reply::object::{self, Look, accepts_gzip, set_content_headers};
+use crate::http::reply::object::{self, Look, set_content_headers};
 use crate::http::reply::table::{self, RowObject};
+use crate::http::reply::{failure, metadata, protobuf};
 use crate::kinds::erased::KindRef;
 use crate::registry::options::Page;
 use crate::storage::object::{Object, Revision};
@@ -48,17 +49,33 @@ pub fn write_list_meta(meta: &ListMeta<'_>, out: &mut Vec<u8>) {
 }
 
 /// A page of a list, in the form that was asked for.
-pub fn list(accepted: Accepted, kind: KindRef, page: Page, look: &Look<'_>) -> Response {
+pub async fn list(accepted: Accepted, kind: KindRef, page: Page, look: &Look) -> Response {
     let stored: usize = page.objects.iter().map(|object| object.bytes.len()).sum();
+    if accepted.encoding == Encoding::Protobuf {
+        return in_protobuf(accepted.form, kind, page, stored, look.gzip).await;
+    }
     let frames = Frames::new(accepted.form, kind, page, look.rows, look.now);
     if accepted.encoding == Encoding::Yaml || accepted.pretty {
-        return object::document(StatusCode::OK, accepted, frames.gather(), look.request);
+        return object::written(StatusCode::OK, accepted, frames.gather().into(), look.gzip);
     }
-    let compress = stored > gzip::WORTHWHILE && accepts_gzip(look.request);
+    let compress = look.gzip && stored > gzip::WORTHWHILE;
     let body = if compress { AnyBody::new(Gzip::new(frames)) } else { AnyBody::new(frames) };
     let mut response = Response::new(body);
-    set_content_headers(response.headers_mut(), accepted.encoding, compress);
+    set_content_headers(response.headers_mut(), accepted.encoding.media_type(), compress);
     response
+}
+
+async fn in_protobuf(form: Form, kind: KindRef, page: Page, stored: usize, gzip: bool) -> Response {
+    let write = move || match protobuf::of_list(form, kind, &page) {
+        Ok(bytes) => object::whole(StatusCode::OK, Encoding::Protobuf, bytes.into(), gzip),
+        Err(refusal) => failure::failure(&refusal),
+    };
+    // A short list is written sooner than another thread is woken.
+    if stored <= FRAME {
+        return write();
+    }
+    let written = tokio::task::spawn_blocking(write).await;
+    written.unwrap_or_else(|_| failure::failure(&Failure::internal("the list could not be written")))
 }
 
 /// What each object of a list becomes.

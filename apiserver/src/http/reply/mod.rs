@@ -4,6 +4,7 @@ pub mod failure;
 pub mod list;
 pub mod metadata;
 pub mod object;
+pub mod protobuf;
 pub mod table;
 pub mod watch;
 pub mod web_socket;

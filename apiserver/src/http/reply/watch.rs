@@ -1,10 +1,11 @@
-//! Watches: events as lines of JSON, sent the moment they happen.
+//! Watches: events as lines of JSON or as messages with their length, sent the moment they happen.
 
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
 
 use api::failure::Failure;
+use api::protobuf::Writer;
 use axum::body::Body;
 use axum::response::Response;
 use bytes::Bytes;
@@ -17,7 +18,7 @@ use crate::http::app::App;
 use crate::http::content::accept::{Encoding, Form};
 use crate::http::reply::object::set_content_headers;
 use crate::http::reply::table::{self, RowObject};
-use crate::http::reply::{list::ListMeta, metadata};
+use crate::http::reply::{list::ListMeta, metadata, protobuf};
 use crate::kinds::erased::KindRef;
 use crate::registry::options::{EventType, WatchEvent, WatchItem};
 use crate::registry::watch::WatchStream;
@@ -30,6 +31,7 @@ pub struct Watching {
     pub app: Arc<App>,
     pub kind: KindRef,
     pub events: WatchStream,
+    pub encoding: Encoding,
     pub form: Form,
     pub rows: RowObject,
     /// When the client gets its last bookmark and the end.
@@ -58,23 +60,24 @@ impl Drop for Counted {
 
 /// The answer to a watch: its head is sent at once, before any event.
 pub fn watch(watching: Watching) -> Response {
+    let encoding = watching.encoding;
     let frames = stream::unfold(watching, |mut watching| async move {
         let frame = watching.next_frame().await?;
         Some((Ok::<Bytes, Infallible>(frame), watching))
     });
-    streamed(Body::from_stream(frames))
+    streamed(Body::from_stream(frames), encoding)
 }
 
 /// A watch that ends before its first event, and says why.
-pub fn ended(failure: &Failure) -> Response {
+pub fn ended(failure: &Failure, encoding: Encoding) -> Response {
     let mut frame = Vec::with_capacity(512);
-    write_error(failure, &mut frame);
-    streamed(Body::from(frame))
+    write_error(failure, encoding, &mut frame);
+    streamed(Body::from(frame), encoding)
 }
 
-fn streamed(body: Body) -> Response {
+fn streamed(body: Body, encoding: Encoding) -> Response {
     let mut response = Response::new(body);
-    set_content_headers(response.headers_mut(), Encoding::Json, false);
+    set_content_headers(response.headers_mut(), encoding.stream_type(), false);
     response
 }
 
@@ -93,11 +96,13 @@ impl Watching {
             () = &mut self.timeout => return self.farewell(),
         };
         let mut frame = Vec::with_capacity(4096);
-        self.write(first, &mut frame);
+        let mut writer = Writer::default();
+        self.write(first, &mut writer, &mut frame);
         while frame.len() < FRAME
+            && !self.is_over
             && let Some(event) = self.events.try_next()
         {
-            self.write(Ok(event), &mut frame);
+            self.write(Ok(event), &mut writer, &mut frame);
         }
         Some(frame.into())
     }
@@ -107,22 +112,24 @@ impl Watching {
         self.is_over = true;
         let bookmark = self.events.last_bookmark()?;
         let mut frame = Vec::with_capacity(512);
-        self.write(Ok(bookmark), &mut frame);
+        self.write(Ok(bookmark), &mut Writer::default(), &mut frame);
         Some(frame.into())
     }
 
-    fn write(&mut self, item: WatchItem, frame: &mut Vec<u8>) {
-        match item {
-            Ok(event) => {
-                self.app.measures.watch_events.inc();
-                open_event(event.event_type.name(), frame);
-                self.write_object(&event, frame);
-                close_event(frame);
+    fn write(&mut self, item: WatchItem, writer: &mut Writer, frame: &mut Vec<u8>) {
+        let written = item.and_then(|event| {
+            self.app.measures.watch_events.inc();
+            if self.encoding == Encoding::Protobuf {
+                return protobuf::write_event(self.form, &event, writer, frame);
             }
-            Err(failure) => {
-                self.is_over = true;
-                write_error(&failure, frame);
-            }
+            open_event(event.event_type.name(), frame);
+            self.write_object(&event, frame);
+            close_event(frame);
+            Ok(())
+        });
+        if let Err(failure) = written {
+            self.is_over = true;
+            write_error(&failure, self.encoding, frame);
         }
     }
 
@@ -154,7 +161,10 @@ fn close_event(frame: &mut Vec<u8>) {
     frame.extend_from_slice(b"}\n");
 }
 
-fn write_error(failure: &Failure, frame: &mut Vec<u8>) {
+fn write_error(failure: &Failure, encoding: Encoding, frame: &mut Vec<u8>) {
+    if encoding == Encoding::Protobuf {
+        return protobuf::write_error(failure, frame);
+    }
     open_event("ERROR", frame);
     serde_json::to_writer(&mut *frame, &failure.status()).expect("a Status is JSON");
     close_event(frame);

@@ -12,6 +12,7 @@ mod patches;
 mod pods;
 mod refusals;
 mod reviews;
+mod protobuf;
 mod tls;
 mod updates;
 mod watches;

@@ -121,7 +121,7 @@ async fn objects_come_as_yaml_and_indented_too() {
 #[tokio::test]
 async fn what_nobody_here_writes_is_not_acceptable() {
     let server = server_with_maps(1, 1).await;
-    let body = get_json(&server, MAPS, "application/vnd.kubernetes.protobuf").await;
+    let body = get_json(&server, MAPS, "application/cbor").await;
     assert_eq!((&body["code"], &body["reason"]), (&json!(406), &json!("NotAcceptable")));
 }
 
