@@ -118,7 +118,8 @@ async fn an_address_that_somebody_reserved_is_given_to_no_service() {
         format!(r#"{{"metadata":{{"name":"{name}"}},"spec":{{"clusterIP":"{address}","ports":[{{"port":80}}]}}}}"#)
     };
     tokio::time::sleep(Duration::from_secs(1)).await;
-    let create = |body: String| registry.create(&Context::default(), kind("Service"), Some("default"), body.into());
+    let context = Context::default();
+    let create = |body: String| registry.create(&context, kind("Service"), Some("default"), body.into());
     assert_eq!(create(wanting("web")).await.unwrap_err().code(), 422);
     let target = Target { namespace: None, name: &address, subresource: None };
     registry.delete(&Context::default(), kind("IPAddress"), target, &DeleteOptions::default()).await.unwrap();
