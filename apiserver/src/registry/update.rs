@@ -36,6 +36,8 @@ impl Registry {
         body: Bytes,
     ) -> Result<Written, Failure> {
         let mut draft = decode::body(context, kind, &body)?;
+        // In the words of a creation. What a patch made of an object is refused in others.
+        metadata::set_namespace(kind.facts(), target.namespace, draft.metadata_mut())?;
         check_name(kind, target, &*draft)?;
         let facts = kind.facts();
         if facts.flags.create_on_update && target.subresource.is_none() && self.current(kind, target).is_err() {
@@ -291,11 +293,6 @@ fn is_released(old: &dyn Draft, new: &dyn Draft) -> bool {
 /// The body must be about the object that the path names.
 pub fn check_name(kind: KindRef, target: Target<'_>, draft: &dyn Draft) -> Result<(), Failure> {
     let metadata = draft.metadata();
-    let namespace = metadata.namespace.as_deref().unwrap_or_default();
-    if kind.facts().namespaced && !namespace.is_empty() && Some(namespace) != target.namespace {
-        let why = "the namespace of the provided object does not match the namespace sent on the request";
-        return Err(Failure::bad_request(why));
-    }
     let name = metadata.name.as_deref().unwrap_or_default();
     if name.is_empty() {
         return Err(Failure::bad_request(format!(
@@ -307,6 +304,13 @@ pub fn check_name(kind: KindRef, target: Target<'_>, draft: &dyn Draft) -> Resul
         return Err(Failure::bad_request(format!(
             "the name of the object ({name}) does not match the name on the URL ({})",
             target.name
+        )));
+    }
+    let namespace = metadata.namespace.as_deref().unwrap_or_default();
+    let wanted = target.namespace.unwrap_or_default();
+    if kind.facts().namespaced && !namespace.is_empty() && namespace != wanted {
+        return Err(Failure::bad_request(format!(
+            "the namespace of the object ({namespace}) does not match the namespace on the request ({wanted})"
         )));
     }
     Ok(())

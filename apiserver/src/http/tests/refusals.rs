@@ -6,7 +6,7 @@ use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
 use tower::ServiceExt;
 
-use super::fixtures::{admin, ask, does, furnished, told};
+use super::fixtures::{admin, ask, does, furnished, patch, told};
 use crate::context::User;
 use crate::http::server::Server;
 use crate::kinds::KINDS;
@@ -95,6 +95,10 @@ async fn a_body_must_be_about_what_the_path_names() {
         let (code, answer) = does(&server, method, &format!("{MAPS}{path}"), &body).await;
         assert_eq!((code, &answer["reason"], answer["message"].as_str()), (400, &json!("BadRequest"), Some(message)));
     }
+    let elsewhere = json!({"metadata": {"namespace": "e"}});
+    let (code, answer) = patch(&server, &format!("{MAPS}/a"), &elsewhere).await;
+    let message = "the namespace of the object (e) does not match the namespace on the request (d)";
+    assert_eq!((code, answer["message"].as_str()), (400, Some(message)));
     for (body, start) in [
         (
             r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"b"},"data":5}"#,
