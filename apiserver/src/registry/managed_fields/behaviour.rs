@@ -484,7 +484,7 @@ async fn a_configuration_must_be_one_of_this_object() {
         (
             changed(|c| c["metadata"]["namespace"] = json!("elsewhere")),
             400,
-            "the namespace of the provided object does not match the namespace sent on the request",
+            "the namespace of the object (elsewhere) does not match the namespace on the request (default)",
         ),
         (
             changed(|c| c["foo"] = json!(1)),
