@@ -50,6 +50,11 @@ impl Context {
     pub fn new(user: Arc<User>) -> Self {
         Self { user, ..Self::default() }
     }
+
+    /// Of what the server writes on its own behalf.
+    pub fn of_server() -> Self {
+        Self { field_manager: "kube-apiserver".to_owned(), ..Self::default() }
+    }
 }
 
 /// Sentences for the `Warning` headers of the answer. Clones share one list.

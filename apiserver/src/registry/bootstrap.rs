@@ -16,8 +16,6 @@ use crate::kinds::priority_class::SYSTEM_CLASSES;
 use crate::registry::Registry;
 use crate::registry::layout::kind_of;
 
-/// The name under which the server itself manages fields.
-const SERVER: &str = "kube-apiserver";
 const NAMESPACES: GroupResource = GroupResource { group: "", resource: "namespaces" };
 const PRIORITY_CLASSES: GroupResource = GroupResource { group: "scheduling.k8s.io", resource: "priorityclasses" };
 const FLOW_CONTROL: &str = "flowcontrol.apiserver.k8s.io";
@@ -36,7 +34,7 @@ impl Registry {
 
     async fn create_initial(&self, resource: GroupResource, object: Value) -> Result<(), Failure> {
         let kind = kind_of(resource).ok_or_else(Failure::unknown_resource)?;
-        let context = Context { field_manager: SERVER.to_owned(), ..Context::default() };
+        let context = Context::of_server();
         match self.create(&context, kind, None, Bytes::from(object.to_string())).await {
             // Another server may be starting too.
             Err(failure) if failure.reason != Reason::AlreadyExists => Err(failure),

@@ -46,7 +46,7 @@ pub struct Place {
 
 impl Place {
     pub fn new(registry: Registry, address: Option<SocketAddr>) -> Self {
-        let context = Context { field_manager: "kube-apiserver".to_owned(), ..Context::default() };
+        let context = Context::of_server();
         Self { registry, address, context }
     }
 

@@ -92,10 +92,6 @@ const REASONS: &[Reason] = &[
             is_deletion && difference.key() == "$ref"
         },
     ),
-    ("apply is not among the patches", |difference| {
-        let apply = "application/apply-patch+yaml";
-        difference.is_missing() && (difference.key() == apply || difference.theirs == apply)
-    }),
 ];
 
 const WATCH_EVENT: &str = "io.k8s.apimachinery.pkg.apis.meta.v1.WatchEvent";

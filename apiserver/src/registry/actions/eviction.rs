@@ -17,6 +17,7 @@ use crate::registry::actions::body;
 use crate::registry::actions::budget::{self, Budget};
 use crate::registry::delete;
 use crate::registry::update::Proposal;
+use crate::registry::write::Noting;
 use crate::registry::{Registry, Target};
 use crate::storage::object::Object;
 
@@ -167,7 +168,8 @@ impl Attempt<'_> {
             Ok(Proposal { draft, revision: None })
         };
         let status = Target { subresource: Some("status"), ..self.target };
-        Ok(self.registry.write(self.context, self.kind, status, &propose).await?.object)
+        // The condition is the server's, not the client's who asks for the eviction.
+        Ok(self.registry.write_noted(self.context, self.kind, status, Noting::Nothing, &propose).await?.object)
     }
 }
 
