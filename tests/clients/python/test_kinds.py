@@ -47,7 +47,7 @@ def test_life(kind, namespace):
 
     assert kind.call("read", namespace, name).metadata.uid == created.metadata.uid
     found = kind.call("list", namespace, label_selector=f"{LABEL}={unique}")
-    assert type(found).__name__ == f"{kind.model}List"
+    assert type(found).__name__.endswith(f"{kind.model.split('V1')[-1]}List")
     assert [one.metadata.name for one in found.items] == [name]
     found = kind.call("list", namespace, field_selector=f"metadata.name={name}")
     assert [one.metadata.uid for one in found.items] == [created.metadata.uid]
