@@ -87,7 +87,7 @@ def assert_was_told(kind, namespace, created):
     """A watch from where the object was created tells of the rest of its life."""
     place = [namespace] if kind.namespaced else []
     told = []
-    for event in watch.Watch().stream(
+    for event in watch.Watch(kind.model).stream(
         kind.lister(), *place, resource_version=created.metadata.resource_version, timeout_seconds=5,
         field_selector=f"metadata.name={created.metadata.name}",
     ):
