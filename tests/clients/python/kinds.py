@@ -152,7 +152,7 @@ KINDS = [
          namespaced=False),
     Kind(RESOURCE, "device_class", "V1DeviceClass",
          spec(selectors=[{"cel": {"expression": 'device.driver == "own.example.com"'}}]), namespaced=False),
-    Kind(RESOURCE, "resource_claim", "V1ResourceClaim",
+    Kind(RESOURCE, "resource_claim", "ResourceV1ResourceClaim",
          spec(devices={"requests": [{"name": "one", "exactly": {"deviceClassName": "own.example.com"}}]})),
     Kind(RESOURCE, "resource_claim_template", "V1ResourceClaimTemplate",
          spec(spec={"devices": {"requests": [{"name": "one", "exactly": {"deviceClassName": "own.example.com"}}]}})),

@@ -1,13 +1,14 @@
 //! The Rust client, `kube`, over a real socket. Each check has a namespace of its own.
 
+#![expect(clippy::unwrap_used, reason = "a check that panics has failed")]
+
 mod informers;
 mod objects;
 mod operator;
 
-use std::future::Future;
-use std::pin::Pin;
 use std::time::Duration;
 
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Namespace;
 use kube::Client;
 use kube::api::{Api, PostParams};
@@ -21,7 +22,7 @@ use super::waiting;
 /// A check: what it is called, and what it does in a namespace.
 struct Check {
     name: &'static str,
-    run: fn(Client, String) -> Pin<Box<dyn Future<Output = ()> + Send>>,
+    run: fn(Client, String) -> BoxFuture<'static, ()>,
 }
 
 const CHECKS: &[Check] = &[
