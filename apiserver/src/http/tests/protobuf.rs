@@ -87,7 +87,7 @@ async fn refusals_are_told_in_the_form_that_is_read() {
     );
     let (code, status) = told(ask_binary(&server, "PATCH", &path, PROTOBUF, &Value::Null).await).await;
     assert_eq!((code, &status["reason"]), (415, &json!("UnsupportedMediaType")));
-    let (code, status) = told(ask_binary(&server, "GET", "/apis/none/v1/x", PROTOBUF, &Value::Null).await).await;
+    let (code, status) = told(ask_binary(&server, "GET", "/api/v1/nothings", PROTOBUF, &Value::Null).await).await;
     assert_eq!((code, &status["reason"]), (404, &json!("NotFound")));
     let yaml = ask_binary(&server, "GET", &path, "application/yaml", &Value::Null).await;
     assert_eq!(yaml.headers()["content-type"], "application/yaml");
