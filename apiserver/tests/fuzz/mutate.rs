@@ -102,7 +102,8 @@ impl Mutator {
             }
             // The same again and again: what calls itself goes deep.
             6 if at < end => {
-                let times = 1 + self.below(if self.below(20) == 0 { 4000 } else { 6 });
+                let most = if self.below(20) == 0 { 4000 } else { 6 };
+                let times = 1 + self.below(most);
                 let again = input[at..end].repeat(times);
                 input.splice(at..at, again);
             }
