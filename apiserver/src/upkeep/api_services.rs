@@ -24,7 +24,8 @@ impl Chore for ApiServices {
     }
 
     async fn keep(&self, place: &Place) -> Result<(), Failure> {
-        let wanted: Vec<(String, Value)> = versions().into_iter().map(|(group, version)| object(group, version)).collect();
+        let wanted: Vec<(String, Value)> =
+            versions().into_iter().map(|(group, version)| object(group, version)).collect();
         try_join_all(wanted.iter().map(|(name, wanted)| place.ensure(API_SERVICES, None, name, wanted))).await?;
         Ok(())
     }

@@ -52,7 +52,8 @@ fn watches(place: &Place, chore: &dyn Chore) -> Result<Vec<WatchStream>, Failure
     let revision = place.registry.revision().to_string();
     let watch = |wanted: &chore::Watched| {
         let kind = place.kind(wanted.resource)?;
-        let field_selector = if wanted.name.is_empty() { String::new() } else { format!("metadata.name={}", wanted.name) };
+        let field_selector =
+            if wanted.name.is_empty() { String::new() } else { format!("metadata.name={}", wanted.name) };
         let options = ListOptions { resource_version: revision.clone(), field_selector, ..ListOptions::default() };
         place.registry.watch(kind, wanted.namespace, &options)
     };

@@ -62,7 +62,8 @@ async fn what_somebody_deletes_comes_back() {
     let target = Target { namespace: Some("default"), name: "kubernetes", subresource: None };
     registry.delete(&Context::default(), kind("Service"), target, &DeleteOptions::default()).await.unwrap();
     eventually("the Service is back", || read(&registry, "Service", Some("default"), "kubernetes").is_some()).await;
-    eventually("its Endpoints are back", || read(&registry, "Endpoints", Some("default"), "kubernetes").is_some()).await;
+    eventually("its Endpoints are back", || read(&registry, "Endpoints", Some("default"), "kubernetes").is_some())
+        .await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -92,8 +93,7 @@ async fn starting_once_more_writes_nothing() {
 async fn addresses_of_services_are_noted_and_forgotten() {
     let (registry, _fixture) = started().await;
     let body = r#"{"metadata":{"name":"web"},"spec":{"ports":[{"port":80}]}}"#;
-    let service =
-        registry.create(&Context::default(), kind("Service"), Some("default"), body.into()).await.unwrap();
+    let service = registry.create(&Context::default(), kind("Service"), Some("default"), body.into()).await.unwrap();
     let service: Value = serde_json::from_slice(&service.bytes).unwrap();
     let address = service["spec"]["clusterIP"].as_str().unwrap().to_owned();
     eventually("the address is noted", || {
