@@ -17,6 +17,7 @@ pub use decode::object as decode;
 pub use encode::Writer;
 pub use envelope::{MAGIC, write_event};
 pub use error::Error;
+pub use table::{Message, names_of_silent_zeros};
 
 /// Whether objects of this kind can be sent and taken as protobuf. Those of custom resources cannot.
 pub fn speaks(api_version: &str, kind: &str) -> bool {

@@ -62,7 +62,36 @@ pub fn of_kind(api_version: &str, kind: &str) -> Option<Message> {
     named(&format!("{package}.{version}.{kind}")).or_else(|| named(&format!("meta.v1.{kind}")))
 }
 
+/// The names of all fields whose `false` or `0` may be the same as nothing. A field of the same name elsewhere may differ.
+pub fn names_of_silent_zeros() -> impl Iterator<Item = &'static str> {
+    let fields = TABLE.lines().filter_map(|line| line.strip_prefix(" +"));
+    fields.filter_map(|field| {
+        let mut words = field.split(' ');
+        let (name, code) = (words.next()?, words.nth(1)?);
+        matches!(code, "b" | "i" | "l" | "d").then_some(name)
+    })
+}
+
 impl Message {
+    /// The message of a type of the schemas: `io.k8s.api.core.v1.Pod`.
+    pub fn of_schema(name: &str) -> Option<Self> {
+        let (start, _) = name.rmatch_indices('.').nth(2)?;
+        named(&name[start + 1..])
+    }
+
+    /// Whether `""`, `false` or `0` in this field is the same as nothing: its type in Go cannot tell them apart.
+    pub fn zero_is_nothing(self, field: &str) -> bool {
+        let layout = self.layout();
+        match layout.field(field) {
+            Some(field) => field.presence != Presence::IfSet && !matches!(field.shape, Shape::Message(_)),
+            // It may stand in one whose fields stand beside the others.
+            None => layout.fields.iter().filter(|field| field.is_inline).any(|inline| match inline.shape {
+                Shape::Message(inner) => inner.zero_is_nothing(field),
+                _ => false,
+            }),
+        }
+    }
+
     pub fn name(self) -> &'static str {
         name_at(starts()[usize::from(self.0)] as usize)
     }
@@ -276,5 +305,14 @@ mod tests {
         assert!(field("core.v1.Volume", "volumeSource").is_inline);
         assert_eq!(field("discovery.v1.EndpointPort", "name").presence, Presence::IfSet);
         assert_eq!(field("core.v1.EndpointPort", "name").presence, Presence::Always);
+        let names: Vec<&str> = names_of_silent_zeros().collect();
+        assert!(names.contains(&"hostNetwork") && names.contains(&"generation"));
+        assert!(!names.contains(&"restartCount") && !names.contains(&"priority"));
+        let is_nothing = |name: &str, field: &str| Message::of_schema(name).unwrap().zero_is_nothing(field);
+        assert!(is_nothing("io.k8s.api.core.v1.PodSpec", "hostNetwork"));
+        assert!(is_nothing("io.k8s.api.core.v1.EphemeralContainer", "tty"));
+        assert!(!is_nothing("io.k8s.api.core.v1.PodSpec", "priority"));
+        assert!(!is_nothing("io.k8s.api.core.v1.PodSpec", "securityContext"));
+        assert!(!is_nothing("io.k8s.api.core.v1.PodSpec", "unknown"));
     }
 }

@@ -6,45 +6,15 @@
 use std::collections::BTreeSet;
 use std::sync::OnceLock;
 
+use api::protobuf::{self, Message};
 use api::schema::{self, Definition, Shape, View};
 use serde_json::{Map, Value};
 
-/// Fields whose `false` or `0` is the same as nothing. Most others are pointers in Go, where it is not.
-const ZEROS: &[&str] = &[
-    "clusterScope",
-    "deprecated",
-    "globalDefault",
-    "healthCheckNodePort",
-    "hostIPC",
-    "hostNetwork",
-    "hostPID",
-    "hostPort",
-    "initialDelaySeconds",
-    "insecureSkipTLSVerify",
-    "minReadySeconds",
-    "nodePort",
-    "paused",
-    "publishNotReadyAddresses",
-    "readOnly",
-    "stdin",
-    "stdinOnce",
-    "tty",
-    "unschedulable",
-];
-
-/// Texts that are pointers in Go: empty is a value of its own.
-const TEXTS: &[&str] = &[
-    "apiGroup",
-    "appProtocol",
-    "failedIndexes",
-    "holderIdentity",
-    "ingressClassName",
-    "managedBy",
-    "storageClassName",
-    "succeededIndexes",
-    "timeZone",
-    "volumeAttributesClassName",
-];
+/// The names of fields whose `false` or `0` may say nothing.
+fn zero_names() -> &'static BTreeSet<&'static str> {
+    static NAMES: OnceLock<BTreeSet<&'static str>> = OnceLock::new();
+    NAMES.get_or_init(|| protobuf::names_of_silent_zeros().collect())
+}
 
 /// The names of all fields that hold maps.
 fn map_names() -> &'static BTreeSet<&'static str> {
@@ -56,14 +26,15 @@ fn map_names() -> &'static BTreeSet<&'static str> {
     })
 }
 
-fn says_nothing(name: &str, value: &Value) -> bool {
+/// Whether the value may say nothing, by its name alone.
+fn may_say_nothing(name: &str, value: &Value) -> bool {
     match value {
         // Of the managed fields, no entries at all means that they shall go.
         Value::Array(list) => list.is_empty() && name != "managedFields",
         Value::Object(object) => object.is_empty() && map_names().contains(name),
-        Value::String(text) => text.is_empty() && !TEXTS.contains(&name),
-        Value::Bool(false) => ZEROS.contains(&name),
-        Value::Number(number) => number.as_i64() == Some(0) && ZEROS.contains(&name),
+        Value::String(text) => text.is_empty(),
+        Value::Bool(false) => zero_names().contains(name),
+        Value::Number(number) => number.as_i64() == Some(0) && zero_names().contains(name),
         _ => false,
     }
 }
@@ -81,7 +52,7 @@ pub fn may_be_in_text(json: &[u8]) -> bool {
             Some(b'"') => after[1..].starts_with(b"\""),
             // Older clients written in Go say so of every new object.
             Some(b'n') => after.starts_with(b"null") && !is_named(before, |name| name == "creationTimestamp"),
-            Some(b'f' | b'0') => is_named(before, |name| ZEROS.contains(&name)),
+            Some(b'f' | b'0') => is_named(before, |name| zero_names().contains(name)),
             _ => false,
         };
         if is_suspect {
@@ -101,7 +72,7 @@ fn is_named(before: &[u8], holds: impl Fn(&str) -> bool) -> bool {
 
 pub fn are_in(value: &Value) -> bool {
     match value {
-        Value::Object(object) => object.iter().any(|(name, value)| says_nothing(name, value) || are_in(value)),
+        Value::Object(object) => object.iter().any(|(name, value)| may_say_nothing(name, value) || are_in(value)),
         Value::Array(list) => list.iter().any(are_in),
         Value::Null => true,
         _ => false,
@@ -116,10 +87,19 @@ pub fn leave_out(value: &mut Value, definition: Definition) {
 }
 
 fn leave_out_of_object(object: &mut Map<String, Value>, definition: Definition) {
+    let message = Message::of_schema(definition.name());
+    // Of texts and numbers, their type in Go decides.
+    let says_nothing = |name: &str, value: &Value| match value {
+        Value::String(_) | Value::Bool(_) | Value::Number(_) => {
+            message.is_some_and(|message| message.zero_is_nothing(name))
+        }
+        _ => true,
+    };
     object.retain(|name, value| {
         // What is not known is kept, to be told of.
         let Some(property) = definition.property(name) else { return true };
-        if says_nothing(name, value) && !property.is_required() && !holds_anything(property.shape()) {
+        let may_go = !property.is_required() && !holds_anything(property.shape());
+        if may_say_nothing(name, value) && may_go && says_nothing(name, value) {
             return false;
         }
         leave_out_inside(value, property.shape());
@@ -178,6 +158,20 @@ mod tests {
                 "containers": [{"name": "", "image": "x", "volumeMounts": [{"name": "v", "mountPath": "/"}], "env": [{"name": "A"}]}],
             }})
         );
+    }
+
+    #[test]
+    fn a_zero_that_gos_type_can_tell_from_nothing_is_kept() {
+        let mut slice = json!({"addressType": "IPv4", "endpoints": [], "ports": [{"name": "", "port": 0}]});
+        leave_out(&mut slice, schema::of_kind("discovery.k8s.io", "v1", "EndpointSlice").unwrap());
+        assert_eq!(slice["ports"], json!([{"name": "", "port": 0}]));
+        let mut endpoints = json!({"subsets": [{"ports": [{"name": "", "port": 0}]}]});
+        leave_out(&mut endpoints, schema::of_kind("", "v1", "Endpoints").unwrap());
+        assert_eq!(endpoints["subsets"], json!([{"ports": [{"port": 0}]}]));
+        let mut probe = pod(json!({"containers": [{"name": "a", "livenessProbe": {"timeoutSeconds": 0}}]}));
+        assert!(may_be_in_text(probe.to_string().as_bytes()));
+        leave_out(&mut probe, schema::of_kind("", "v1", "Pod").unwrap());
+        assert_eq!(probe["spec"]["containers"][0]["livenessProbe"], json!({}));
     }
 
     #[test]

@@ -9,7 +9,7 @@ mod apply;
 #[cfg(test)]
 mod behaviour;
 mod bootstrap;
-mod continuation;
+pub mod continuation;
 mod create;
 mod decode;
 mod delete;
@@ -19,10 +19,10 @@ pub mod fixtures;
 pub mod layout;
 #[cfg(test)]
 mod list_wide;
-mod managed_fields;
+pub mod managed_fields;
 mod metadata;
 pub mod options;
-mod patch;
+pub mod patch;
 mod printed;
 mod read;
 #[cfg(test)]

@@ -26,3 +26,4 @@ mod zero;
 
 pub use managers::same_but_for_times;
 pub use pipeline::{Writer, after_change, after_create, apply, check};
+pub use set::Set;
