@@ -65,12 +65,13 @@ async fn go_on(chore: &'static dyn Chore, place: Place, mut streams: Vec<WatchSt
     let mut backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
     loop {
         if !changed(&mut streams).await {
-            // A watch fell behind: all of them begin again, and the chore makes up for what they missed.
+            // A watch fell behind, or the store is closing. All of them begin again, and the chore makes up for what
+            // they missed.
+            tokio::time::sleep(backoff.next_delay()).await;
             match watches(&place, chore) {
                 Ok(again) => streams = again,
                 Err(error) => {
                     warn!(chore = chore.name(), %error, "watch what a chore is about");
-                    tokio::time::sleep(backoff.next_delay()).await;
                     continue;
                 }
             }
