@@ -307,7 +307,7 @@ mod tests {
         assert_eq!(field("core.v1.EndpointPort", "name").presence, Presence::Always);
         let names: Vec<&str> = names_of_silent_zeros().collect();
         assert!(names.contains(&"hostNetwork") && names.contains(&"generation"));
-        assert!(!names.contains(&"restartCount") && !names.contains(&"priority"));
+        assert!(!names.contains(&"restartCount") && !names.contains(&"terminationGracePeriodSeconds"));
         let is_nothing = |name: &str, field: &str| Message::of_schema(name).unwrap().zero_is_nothing(field);
         assert!(is_nothing("io.k8s.api.core.v1.PodSpec", "hostNetwork"));
         assert!(is_nothing("io.k8s.api.core.v1.EphemeralContainer", "tty"));
