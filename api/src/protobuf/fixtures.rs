@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -94,6 +96,36 @@ fn zeros_are_written_where_gos_types_cannot_tell_them_from_nothing() {
     envelope::write("v1", "Pod", &mut enveloped, appended(&written)).unwrap();
     let read = String::from_utf8(decode(&enveloped, ("", "")).unwrap()).unwrap();
     assert_eq!(read, r#"{"apiVersion":"v1","kind":"Pod","metadata":{},"spec":{"priority":0},"status":{}}"#);
+}
+
+/// Bodies as kubectl 1.32 sends them, in which most fields are not set.
+const SENT: &str = include_str!("kubectl.txt");
+
+#[test]
+fn what_kubectl_sends_is_written_back_the_same() {
+    let mut kinds = Vec::new();
+    for line in SENT.lines() {
+        let bytes = STANDARD.decode(line).unwrap();
+        let json = decode(&bytes, ("", "")).unwrap();
+        let mut written = Vec::new();
+        Writer::default().object(&json, &mut written).unwrap();
+        assert_eq!(written, bytes, "{}", String::from_utf8_lossy(&json));
+        kinds.push(serde_json::from_slice::<Value>(&json).unwrap()["kind"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(
+        kinds,
+        [
+            "Deployment",
+            "CronJob",
+            "ResourceQuota",
+            "PodDisruptionBudget",
+            "PriorityClass",
+            "Ingress",
+            "Service",
+            "TokenRequest",
+            "SelfSubjectAccessReview",
+        ]
+    );
 }
 
 #[test]
