@@ -18,7 +18,8 @@ pub struct Writer {
 impl Writer {
     /// An object in its envelope. What it is stands in its `apiVersion` and `kind`.
     pub fn object(&mut self, json: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let node = outline::of(json, &mut self.entries)?;
+        let outline = outline::of(json, &mut self.entries)?;
+        let node = outline.root();
         let text = |name: &str| node.member(name).and_then(|value| value.string().ok()).unwrap_or_default();
         let (api_version, kind) = (text("apiVersion"), text("kind"));
         write_enveloped(&api_version, &kind, node, out)
@@ -27,13 +28,15 @@ impl Writer {
     /// As `object`, for JSON that does not say what it is, or is to be written as something else: of a whole object
     /// `PartialObjectMetadata` takes the metadata.
     pub fn object_as(&mut self, api_version: &str, kind: &str, json: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let node = outline::of(json, &mut self.entries)?;
+        let outline = outline::of(json, &mut self.entries)?;
+        let node = outline.root();
         write_enveloped(api_version, kind, node, out)
     }
 
     /// A message without envelope.
     pub fn message(&mut self, api_version: &str, kind: &str, json: &[u8], out: &mut Vec<u8>) -> Result<(), Error> {
-        let node = outline::of(json, &mut self.entries)?;
+        let outline = outline::of(json, &mut self.entries)?;
+        let node = outline.root();
         write_content(message(api_version, kind)?.layout(), node, out)
     }
 
@@ -55,9 +58,9 @@ impl Writer {
         let (items_number, item_layout) = part("items")?;
         envelope::write(api_version, kind, out, |out| {
             let mut metadata_bytes = Vec::with_capacity(64);
-            let node = outline::of(metadata, &mut self.entries)?;
+            let outline = outline::of(metadata, &mut self.entries)?;
             wire::write_delimited(metadata_number, &mut metadata_bytes, |out| {
-                write_fields(metadata_layout, node, out)
+                write_fields(metadata_layout, outline.root(), out)
             })?;
             // In the old form of a list of metadata the items come first.
             let metadata_is_first = metadata_number < items_number;
@@ -65,8 +68,8 @@ impl Writer {
                 out.extend_from_slice(&metadata_bytes);
             }
             for item in items {
-                let node = outline::of(item, &mut self.entries)?;
-                wire::write_delimited(items_number, out, |out| write_fields(item_layout, node, out))?;
+                let outline = outline::of(item, &mut self.entries)?;
+                wire::write_delimited(items_number, out, |out| write_fields(item_layout, outline.root(), out))?;
             }
             if !metadata_is_first {
                 out.extend_from_slice(&metadata_bytes);

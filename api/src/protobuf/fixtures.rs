@@ -2,6 +2,8 @@
 
 use std::path::{Path, PathBuf};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use proptest::prelude::*;
 use serde_json::Value;
 
@@ -91,9 +93,39 @@ fn zeros_are_written_where_gos_types_cannot_tell_them_from_nothing() {
         b"\x12\x1f\x1a\0\x32\0\x42\0\x4a\0\x52\0\x58\0\x60\0\x68\0\x82\x01\0\x8a\x01\0\x9a\x01\0\xc2\x01\0\xc8\x01\0";
     assert!(written.starts_with(&[&metadata[..], &spec[..]].concat()), "{}", written.escape_ascii());
     let mut enveloped = Vec::new();
-    envelope::write("v1", "Pod", &mut enveloped, |out| Ok(out.extend_from_slice(&written))).unwrap();
+    envelope::write("v1", "Pod", &mut enveloped, appended(&written)).unwrap();
     let read = String::from_utf8(decode(&enveloped, ("", "")).unwrap()).unwrap();
     assert_eq!(read, r#"{"apiVersion":"v1","kind":"Pod","metadata":{},"spec":{"priority":0},"status":{}}"#);
+}
+
+/// Bodies as kubectl 1.32 sends them, in which most fields are not set.
+const SENT: &str = include_str!("kubectl.txt");
+
+#[test]
+fn what_kubectl_sends_is_written_back_the_same() {
+    let mut kinds = Vec::new();
+    for line in SENT.lines() {
+        let bytes = STANDARD.decode(line).unwrap();
+        let json = decode(&bytes, ("", "")).unwrap();
+        let mut written = Vec::new();
+        Writer::default().object(&json, &mut written).unwrap();
+        assert_eq!(written, bytes, "{}", String::from_utf8_lossy(&json));
+        kinds.push(serde_json::from_slice::<Value>(&json).unwrap()["kind"].as_str().unwrap().to_owned());
+    }
+    assert_eq!(
+        kinds,
+        [
+            "Deployment",
+            "CronJob",
+            "ResourceQuota",
+            "PodDisruptionBudget",
+            "PriorityClass",
+            "Ingress",
+            "Service",
+            "TokenRequest",
+            "SelfSubjectAccessReview",
+        ]
+    );
 }
 
 #[test]
@@ -156,14 +188,20 @@ fn what_is_deep_or_twice_is_refused() {
         schema = outer;
     }
     let mut enveloped = Vec::new();
-    let raw = |out: &mut Vec<u8>| Ok(out.extend_from_slice(&schema));
-    envelope::write("apiextensions.k8s.io/v1", "JSONSchemaProps", &mut enveloped, raw).unwrap();
+    envelope::write("apiextensions.k8s.io/v1", "JSONSchemaProps", &mut enveloped, appended(&schema)).unwrap();
     assert!(decode(&enveloped, ("", "")).unwrap_err().to_string().ends_with("too deep"));
     enveloped.clear();
-    envelope::write("v1", "Pod", &mut enveloped, |out| Ok(out.extend_from_slice(b"\x0a\0\x0a\0"))).unwrap();
+    envelope::write("v1", "Pod", &mut enveloped, appended(b"\x0a\0\x0a\0")).unwrap();
     assert_eq!(decode(&enveloped, ("", "")).unwrap_err().to_string(), "metadata: the message stands twice");
     let deep = format!("{}1{}", "[".repeat(5000), "]".repeat(5000));
     assert!(Writer::default().object(deep.as_bytes(), &mut Vec::new()).is_err());
+}
+
+fn appended(bytes: &[u8]) -> impl FnOnce(&mut Vec<u8>) -> Result<(), Error> {
+    |out| {
+        out.extend_from_slice(bytes);
+        Ok(())
+    }
 }
 
 fn difference(path: &str, one: &Value, other: &Value) -> String {

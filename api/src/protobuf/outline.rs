@@ -14,6 +14,8 @@ struct Entry {
     end: u32,
     /// The entry behind this one and all of its parts.
     next: u32,
+    /// Whether the text is not what it is written as.
+    is_escaped: bool,
 }
 
 /// Buffers of an outline, to be used for one text after the other.
@@ -21,7 +23,7 @@ struct Entry {
 pub struct Entries(Vec<Entry>);
 
 /// A JSON text with the places of its values.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Outline<'a> {
     text: &'a str,
     entries: &'a [Entry],
@@ -30,12 +32,12 @@ pub struct Outline<'a> {
 /// A value in an outline.
 #[derive(Debug, Clone, Copy)]
 pub struct Node<'a> {
-    outline: Outline<'a>,
+    outline: &'a Outline<'a>,
     at: u32,
 }
 
 /// Reads the whole text. That it is JSON is held where it shows in its structure; scalars are read when they are asked for.
-pub fn of<'a>(json: &'a [u8], buffer: &'a mut Entries) -> Result<Node<'a>, Error> {
+pub fn of<'a>(json: &'a [u8], buffer: &'a mut Entries) -> Result<Outline<'a>, Error> {
     let text = std::str::from_utf8(json).map_err(|_| malformed("the JSON is not UTF-8"))?;
     u32::try_from(text.len()).map_err(|_| malformed("the JSON is too long"))?;
     buffer.0.clear();
@@ -45,7 +47,14 @@ pub fn of<'a>(json: &'a [u8], buffer: &'a mut Entries) -> Result<Node<'a>, Error
     if reader.at != text.len() {
         return Err(malformed("there is more behind the JSON"));
     }
-    Ok(Node { outline: Outline { text, entries: &buffer.0 }, at: 0 })
+    Ok(Outline { text, entries: &buffer.0 })
+}
+
+impl Outline<'_> {
+    /// The text as a whole.
+    pub fn root(&self) -> Node<'_> {
+        Node { outline: self, at: 0 }
+    }
 }
 
 struct Reader<'a> {
@@ -73,15 +82,16 @@ impl Reader<'_> {
         }
         let first = self.peek().ok_or_else(|| malformed("the JSON ends early"))?;
         let (entry, start) = (self.entries.len(), self.at as u32);
-        self.entries.push(Entry { start, end: start, next: 0 });
+        self.entries.push(Entry { start, end: start, next: 0, is_escaped: false });
+        let mut is_escaped = false;
         match first {
             b'{' => self.parts(b'}', |reader| {
                 if reader.peek() != Some(b'"') {
                     return Err(malformed("a key is missing in the JSON"));
                 }
                 let (start, key) = (reader.at as u32, reader.entries.len() as u32);
-                reader.string()?;
-                reader.entries.push(Entry { start, end: reader.at as u32, next: key + 1 });
+                let is_escaped = reader.string()?;
+                reader.entries.push(Entry { start, end: reader.at as u32, next: key + 1, is_escaped });
                 if reader.peek() != Some(b':') {
                     return Err(malformed("a key has no value in the JSON"));
                 }
@@ -89,7 +99,7 @@ impl Reader<'_> {
                 reader.value(depth + 1)
             })?,
             b'[' => self.parts(b']', |reader| reader.value(depth + 1))?,
-            b'"' => self.string()?,
+            b'"' => is_escaped = self.string()?,
             _ => {
                 let rest = &self.bytes[self.at..];
                 let ends = |byte: &u8| matches!(byte, b',' | b'}' | b']' | b' ' | b'\n' | b'\r' | b'\t' | b'"' | b':');
@@ -101,8 +111,7 @@ impl Reader<'_> {
             }
         }
         let next = self.entries.len() as u32;
-        self.entries[entry].end = self.at as u32;
-        self.entries[entry].next = next;
+        self.entries[entry] = Entry { start, end: self.at as u32, next, is_escaped };
         Ok(())
     }
 
@@ -126,18 +135,20 @@ impl Reader<'_> {
         }
     }
 
-    fn string(&mut self) -> Result<(), Error> {
+    /// Steps over a text, and tells whether something in it is escaped.
+    fn string(&mut self) -> Result<bool, Error> {
         self.at += 1;
+        let mut is_escaped = false;
         loop {
-            match self.bytes.get(self.at) {
-                Some(b'"') => {
-                    self.at += 1;
-                    return Ok(());
-                }
-                Some(b'\\') => self.at += 2,
-                Some(_) => self.at += 1,
-                None => return Err(malformed("a text is not closed in the JSON")),
+            let rest = self.bytes.get(self.at..).unwrap_or_default();
+            let special = rest.iter().position(|byte| matches!(byte, b'"' | b'\\'));
+            let special = special.ok_or_else(|| malformed("a text is not closed in the JSON"))?;
+            if rest[special] == b'"' {
+                self.at += special + 1;
+                return Ok(is_escaped);
             }
+            is_escaped = true;
+            self.at += special + 2;
         }
     }
 }
@@ -210,7 +221,7 @@ impl<'a> Node<'a> {
         if !self.is_string() {
             return Err(self.unexpected("a text"));
         }
-        if text.contains('\\') {
+        if self.entry().is_escaped {
             return serde_json::from_str(text).map(Cow::Owned).map_err(|_| self.unexpected("a text"));
         }
         Ok(Cow::Borrowed(&text[1..text.len() - 1]))
@@ -246,7 +257,8 @@ mod tests {
     fn values_are_found_without_decoding() {
         let mut buffer = Entries::default();
         let json = br#" {"a": {"b": [1, -2.5, "x\"y"], "c": {}}, "d\u0065": null, "a": true } "#;
-        let node = of(json, &mut buffer).unwrap();
+        let outline = of(json, &mut buffer).unwrap();
+        let node = outline.root();
         let keys: Vec<String> = node.members().unwrap().map(|(key, _)| key.string().unwrap().into_owned()).collect();
         assert_eq!(keys, ["a", "de", "a"]);
         assert!(node.member("a").unwrap().boolean().unwrap() && node.member("de").unwrap().is_null());

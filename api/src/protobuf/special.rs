@@ -1,5 +1,7 @@
 //! The few types that are one thing in JSON and another in protobuf: times, quantities, ports.
 
+use std::borrow::Cow;
+
 use jiff::Timestamp;
 use jiff::fmt::temporal::DateTimePrinter;
 
@@ -87,7 +89,11 @@ pub fn write_int_or_string(number: Option<i32>, text: &str, out: &mut Vec<u8>) {
 }
 
 /// JSON without the spaces between its values.
-pub fn compact(json: &str) -> String {
+pub fn compact(json: &str) -> Cow<'_, str> {
+    // What we keep is compact already, but for spaces in texts.
+    if !json.bytes().any(|byte| byte.is_ascii_whitespace()) {
+        return json.into();
+    }
     let (mut in_text, mut escaped) = (false, false);
     let is_kept = |letter: &char| {
         if in_text {
@@ -98,7 +104,7 @@ pub fn compact(json: &str) -> String {
         in_text = *letter == '"';
         !letter.is_ascii_whitespace()
     };
-    json.chars().filter(is_kept).collect()
+    json.chars().filter(is_kept).collect::<String>().into()
 }
 
 #[cfg(test)]

@@ -114,7 +114,7 @@ pub struct Layout {
     pub form: Form,
     /// By number, which is the order in which they are written.
     pub fields: Box<[Field]>,
-    /// Places in `fields`, by name.
+    /// Places in `fields`, by name: the shorter first, since lengths are compared sooner.
     by_name: Box<[u16]>,
 }
 
@@ -177,17 +177,23 @@ pub enum Presence {
     Shown,
 }
 
+fn by_length(name: &str) -> (usize, &str) {
+    (name.len(), name)
+}
+
 impl Layout {
     fn parse(name: &str, lines: std::iter::Skip<std::str::Lines<'static>>) -> Self {
         let fields: Box<[Field]> = lines.filter_map(Field::parse).collect();
         let mut by_name: Box<[u16]> = (0..fields.len() as u16).collect();
-        by_name.sort_unstable_by_key(|at| fields[usize::from(*at)].name);
+        by_name.sort_unstable_by_key(|at| by_length(fields[usize::from(*at)].name));
         Self { form: Form::of(name), fields, by_name }
     }
 
     /// The place in `fields` of the field with this name.
     pub fn find(&self, name: &str) -> Option<u16> {
-        let found = self.by_name.binary_search_by(|at| self.fields[usize::from(*at)].name.cmp(name)).ok()?;
+        let wanted = by_length(name);
+        let found =
+            self.by_name.binary_search_by(|at| by_length(self.fields[usize::from(*at)].name).cmp(&wanted)).ok()?;
         Some(self.by_name[found])
     }
 
@@ -307,7 +313,7 @@ mod tests {
         assert_eq!(field("core.v1.EndpointPort", "name").presence, Presence::Always);
         let names: Vec<&str> = names_of_silent_zeros().collect();
         assert!(names.contains(&"hostNetwork") && names.contains(&"generation"));
-        assert!(!names.contains(&"restartCount") && !names.contains(&"priority"));
+        assert!(!names.contains(&"restartCount") && !names.contains(&"terminationGracePeriodSeconds"));
         let is_nothing = |name: &str, field: &str| Message::of_schema(name).unwrap().zero_is_nothing(field);
         assert!(is_nothing("io.k8s.api.core.v1.PodSpec", "hostNetwork"));
         assert!(is_nothing("io.k8s.api.core.v1.EphemeralContainer", "tty"));

@@ -11,6 +11,7 @@ use crate::http::filters::in_flight::InFlight;
 use crate::http::health::Health;
 use crate::http::measures::Measures;
 use crate::http::openapi::OpenApi;
+use crate::http::reply::recent::Recent;
 use crate::http::tunnel::Tunnels;
 use crate::registry::Registry;
 
@@ -29,4 +30,5 @@ pub struct App {
     pub discovery: Discovery,
     pub openapi: OpenApi,
     pub tunnels: Tunnels,
+    pub recent: Recent,
 }

@@ -19,6 +19,7 @@ use crate::http::identity::InProcess;
 use crate::http::listener;
 use crate::http::measures::Measures;
 use crate::http::openapi::OpenApi;
+use crate::http::reply::recent::Recent;
 use crate::http::routes;
 use crate::http::tls::Tls;
 use crate::http::tunnel::Tunnels;
@@ -47,6 +48,7 @@ impl Server {
             discovery: Discovery::new(KINDS),
             openapi: OpenApi::new(KINDS),
             tunnels: Tunnels::new(tasks),
+            recent: Recent::default(),
             metrics: metrics.clone(),
             registry,
             clock,

@@ -5,6 +5,7 @@ pub mod list;
 pub mod metadata;
 pub mod object;
 pub mod protobuf;
+pub mod recent;
 pub mod table;
 pub mod watch;
 pub mod web_socket;

@@ -5,6 +5,7 @@ use api::protobuf::{self, Error, Writer};
 
 use crate::http::content::accept::Form;
 use crate::http::reply::list::{ListMeta, write_list_meta};
+use crate::http::reply::recent::Recent;
 use crate::kinds::erased::KindRef;
 use crate::registry::options::{Page, WatchEvent};
 use crate::storage::object::Object;
@@ -25,7 +26,8 @@ pub fn of_object(form: Form, object: &Object) -> Result<Vec<u8>, Failure> {
     Ok(out)
 }
 
-fn write_object(form: Form, object: &Object, writer: &mut Writer, out: &mut Vec<u8>) -> Result<(), Error> {
+/// An object in its envelope.
+pub fn write_object(form: Form, object: &Object, writer: &mut Writer, out: &mut Vec<u8>) -> Result<(), Error> {
     match form {
         Form::Metadata(version) => writer.object_as(version.api_version(), PARTIAL, &object.bytes, out),
         Form::Object | Form::Table(_) | Form::AggregatedDiscovery => writer.object(&object.bytes, out),
@@ -51,9 +53,19 @@ pub fn of_list(form: Form, kind: KindRef, page: &Page) -> Result<Vec<u8>, Failur
 }
 
 /// One event of a watch, as a frame.
-pub fn write_event(form: Form, event: &WatchEvent, writer: &mut Writer, frame: &mut Vec<u8>) -> Result<(), Failure> {
-    let object = |out: &mut Vec<u8>| write_object(form, &event.object, writer, out);
-    protobuf::write_event(event.event_type.name(), frame, object).map_err(|error| unwritable(&error))
+pub fn write_event(
+    form: Form,
+    event: &WatchEvent,
+    recent: &Recent,
+    writer: &mut Writer,
+    frame: &mut Vec<u8>,
+) -> Result<(), Failure> {
+    let object = recent.written(form, &event.object, writer).map_err(|error| unwritable(&error))?;
+    let written = protobuf::write_event(event.event_type.name(), frame, |out| {
+        out.extend_from_slice(&object);
+        Ok(())
+    });
+    written.map_err(|error| unwritable(&error))
 }
 
 /// The event that ends a watch, and says why.

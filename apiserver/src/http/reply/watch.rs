@@ -120,7 +120,7 @@ impl Watching {
         let written = item.and_then(|event| {
             self.app.measures.watch_events.inc();
             if self.encoding == Encoding::Protobuf {
-                return protobuf::write_event(self.form, &event, writer, frame);
+                return protobuf::write_event(self.form, &event, &self.app.recent, writer, frame);
             }
             open_event(event.event_type.name(), frame);
             self.write_object(&event, frame);
