@@ -15,7 +15,7 @@ use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::json;
 
 use crate::http::app::App;
-use crate::http::content::accept::{self, Offer};
+use crate::http::content::accept::{self, Accepted, Offer};
 use crate::http::exchange::Exchange;
 use crate::http::filters::Filters;
 use crate::http::path::ApiPath;
@@ -61,7 +61,14 @@ async fn root(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Resp
 }
 
 async fn version(headers: HeaderMap, uri: Uri) -> Response {
-    document(&headers, &uri, &version::info())
+    // Upstream always writes it in lines, and programs without a parser have come to count on that.
+    match accept::negotiate(&headers, Query::parse(uri.query().unwrap_or("")).get("pretty"), Offer::Document) {
+        Ok(accepted) => {
+            let accepted = Accepted { pretty: true, ..accepted };
+            object::document(StatusCode::OK, accepted, version::info().to_string(), &headers)
+        }
+        Err(refusal) => failure(&refusal),
+    }
 }
 
 fn document(headers: &HeaderMap, uri: &Uri, document: &serde_json::Value) -> Response {

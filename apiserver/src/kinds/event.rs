@@ -46,11 +46,11 @@ impl Kind for Event {
             let name = text(&object.name);
             if name.is_empty() { kind.into() } else { format!("{kind}/{name}").into() }
         }),
-        Column::new("Message", "string", "What happened.", |event, _| text(&event.message).trim().into()),
         Column::wide("Subobject", "string", "The part of the object that it happened to.", |event, _| {
             text(&event.involved_object.field_path).into()
         }),
         Column::wide("Source", "string", "Who reported it.", |event, _| source(event).into()),
+        Column::new("Message", "string", "What happened.", |event, _| text(&event.message).trim().into()),
         Column::wide("First Seen", "string", "How long ago it happened first.", |event, now| {
             first_seen(event, now).into()
         }),

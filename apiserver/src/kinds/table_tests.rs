@@ -90,7 +90,7 @@ fn nodes_and_events_are_shown() {
         "firstTimestamp": "2026-01-01T00:00:00Z", "lastTimestamp": "2026-01-01T00:04:30Z"});
     assert_eq!(
         cells("Event", event),
-        ["30s", "Normal", "Started", "pod/p", "Started it", "", "agent, n1", "5m", "3", "x"]
+        ["30s", "Normal", "Started", "pod/p", "", "agent, n1", "Started it", "5m", "3", "x"]
     );
     assert_eq!(cells("Namespace", json!({"status": {"phase": "Active"}})), ["x", "Active", "5m"]);
 }

@@ -25,7 +25,7 @@ use http::Request;
 use tower::{Layer, Service, ServiceExt};
 
 use crate::http::app::App;
-use crate::http::content::body;
+use crate::http::content::{body, lent};
 use crate::http::exchange::Exchange;
 use crate::http::filters::filter::Filter;
 use crate::http::reply::failure;
@@ -108,9 +108,14 @@ where
         }
         None => {
             parts.extensions.insert(exchange.clone());
+            let (body, rest) = lent::lend(body);
             let answer = inner.oneshot(Request::from_parts(parts, body));
             let answer = app.in_flight.admit(&exchange, panic_guard::guarded(answer));
-            trace::spanned(&exchange, deadline::within(&exchange, answer)).await
+            let answer = trace::spanned(&exchange, deadline::within(&exchange, answer)).await;
+            if let Some(rest) = rest.take() {
+                body::discard(rest).await;
+            }
+            answer
         }
     };
     for filter in FILTERS[..passed].iter().rev() {
