@@ -10,7 +10,8 @@ use axum::body::Body;
 use axum::response::Response;
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
-use http::Request;
+use http::header::USER_AGENT;
+use http::{HeaderValue, Request};
 use std::convert::Infallible;
 use tower::Service;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -34,11 +35,22 @@ pub(in crate::http) struct Inside(pub(in crate::http) Arc<User>);
 pub struct InProcess {
     router: Router,
     user: Arc<User>,
+    agent: HeaderValue,
 }
 
 impl InProcess {
     pub(in crate::http) fn new(router: Router, user: User) -> Self {
-        Self { router, user: Arc::new(authenticated(user)) }
+        let agent = HeaderValue::from_str(program_of(&user)).unwrap_or(HeaderValue::from_static("skiff"));
+        Self { router, user: Arc::new(authenticated(user)), agent }
+    }
+}
+
+/// The program that such a user is in a cluster of many: by this name its writes are noted.
+fn program_of(user: &User) -> &str {
+    match user.name.strip_prefix("system:") {
+        Some(node) if node.starts_with("node:") => "kubelet",
+        Some(program) => program,
+        None => "skiff",
     }
 }
 
@@ -58,6 +70,7 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Inside(self.user.clone()));
+        request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.agent.clone());
         self.router.call(request)
     }
 }
@@ -89,6 +102,13 @@ fn authenticated(mut user: User) -> User {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn parts_of_a_cluster_write_under_their_usual_names() {
+        let program = |name: &str| program_of(&User::new(name, &[])).to_owned();
+        assert_eq!(program("system:kube-controller-manager"), "kube-controller-manager");
+        assert_eq!((program("system:node:n1").as_str(), program("jane").as_str()), ("kubelet", "skiff"));
+    }
 
     #[test]
     fn a_certificate_names_a_user_and_groups() {
