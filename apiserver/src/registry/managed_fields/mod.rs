@@ -4,6 +4,8 @@
 
 #[cfg(test)]
 mod behaviour;
+#[cfg(test)]
+mod client;
 mod compare;
 mod conflict;
 mod element;
