@@ -65,15 +65,21 @@ impl Place {
     ) -> Result<(), Failure> {
         let kind = self.kind(resource)?;
         let target = Target { namespace, name, subresource: None };
-        if self.registry.get(kind, target, "").is_err() {
-            let body = Bytes::from(wanted.to_string());
-            match self.registry.create(&self.context, kind, namespace, body).await {
-                // Another server may be at it too.
-                Err(failure) if failure.reason != Reason::AlreadyExists => return Err(failure),
-                _ => {}
+        let is_made = match self.registry.get(kind, target, "") {
+            Ok(_) => false,
+            Err(_) => {
+                let body = Bytes::from(wanted.to_string());
+                match self.registry.create(&self.context, kind, namespace, body).await {
+                    Ok(_) => true,
+                    // Another server may be at it too.
+                    Err(failure) if failure.reason == Reason::AlreadyExists => false,
+                    Err(failure) => return Err(failure),
+                }
             }
+        };
+        if !is_made {
+            self.patch(kind, target, wanted).await?;
         }
-        self.patch(kind, target, wanted).await?;
         if wanted.get("status").is_some() && kind.facts().subresource("status").is_some() {
             self.patch(kind, Target { subresource: Some("status"), ..target }, wanted).await?;
         }
