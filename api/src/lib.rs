@@ -3,6 +3,7 @@
 pub mod cidr;
 pub mod failure;
 pub mod field;
+pub mod json;
 pub mod meta;
 pub mod names;
 pub mod protobuf;

@@ -79,11 +79,14 @@ async fn run(arguments: &Arguments) -> Result<Report> {
     }
     let cluster = Cluster::open(arguments.kubeconfig.as_deref(), arguments.context.as_deref(), arguments.http).await?;
     let room = room::make(&cluster).await?;
-    // Whatever happens, also Ctrl-C, what was made is taken away.
+    // Whatever happens, also Ctrl-C, what was made is taken away, unless it is wanted.
     let result = tokio::select! {
         result = arguments.work.with_cluster(&cluster, &room, span, &mut report) => result,
         _ = tokio::signal::ctrl_c() => Err(anyhow::anyhow!("interrupted")),
     };
+    if result.is_ok() && arguments.work.keeps() {
+        return Ok(report);
+    }
     let cleared = room::clear(&cluster, &room).await;
     result.and(cleared).map(|()| report)
 }

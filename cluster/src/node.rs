@@ -1,16 +1,20 @@
 //! A node of a cluster in this process.
 
+use std::future::ready;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use api::well_known::taint;
+use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Node;
-use kube::runtime::wait::await_condition;
+use kube::api::ApiResource;
 use kube::{Api, Client};
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
+use lifecycle::watch::{Unread, states};
 use nodeagent::proxy::BACKENDS;
 use nodeagent::proxy::sockets::Sockets;
 use nodeagent::tunnel::{Duplex, InProcess};
@@ -67,10 +71,10 @@ fn way_back(server: &ApiServer, node: &str) -> InProcess {
 
 /// Resolves when every one of these nodes says that it is ready, and takes pods.
 pub async fn all_ready(client: Client, names: &[String]) -> Result<()> {
-    let nodes: Api<Node> = Api::all(client);
+    let nodes: Api<Unread> = Api::all_with(client, &ApiResource::erase::<Node>(&()));
     for name in names {
-        let ready = await_condition(nodes.clone(), name, |node: Option<&Node>| node.is_some_and(takes_pods));
-        ready.await.with_context(|| format!("wait until {name} is ready"))?;
+        let states = states::<Node>(nodes.clone(), name).try_filter(|node| ready(node.as_ref().is_some_and(takes_pods)));
+        pin!(states).try_next().await.with_context(|| format!("wait until {name} is ready"))?;
     }
     Ok(())
 }

@@ -88,5 +88,5 @@ fn default_class(request: &Request<'_>) -> Result<Option<PriorityClass>, Failure
 }
 
 fn read(json: &[u8]) -> Result<PriorityClass, Failure> {
-    serde_json::from_slice(json).map_err(|error| Failure::internal(format!("read a PriorityClass: {error}")))
+    api::json::read(json).map_err(|error| Failure::internal(format!("read a PriorityClass: {error}")))
 }

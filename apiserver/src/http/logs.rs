@@ -67,7 +67,7 @@ fn plain_text(body: Body) -> Response {
 fn pod_spec(app: &App, namespace: &str, name: &str) -> Result<PodSpec, Failure> {
     let kind = app.registry.find("", "v1", "pods").ok_or_else(Failure::unknown_resource)?;
     let object = app.registry.get(kind, Target { namespace: Some(namespace), name, subresource: None }, "")?;
-    let pod: Pod = serde_json::from_slice(&object.bytes).map_err(|_| Failure::internal("read a stored pod"))?;
+    let pod: Pod = api::json::read(&object.bytes).map_err(|_| Failure::internal("read a stored pod"))?;
     Ok(pod.spec.unwrap_or_default())
 }
 
@@ -123,7 +123,7 @@ fn has_own_port(app: &App, node: &str) -> bool {
     let Some(kind) = app.registry.find("", "v1", "nodes") else { return false };
     let target = Target { namespace: None, name: node, subresource: None };
     let object = app.registry.get(kind, target, "").ok();
-    let node: Option<Node> = object.and_then(|object| serde_json::from_slice(&object.bytes).ok());
+    let node: Option<Node> = object.and_then(|object| api::json::read(&object.bytes).ok());
     let endpoints = node.and_then(|node| node.status?.daemon_endpoints?.kubelet_endpoint);
     endpoints.is_some_and(|endpoint| endpoint.port > 0)
 }

@@ -137,7 +137,7 @@ impl<'a> Place<'a> {
     }
 
     fn accepted(&self) -> Result<Accepted, Failure> {
-        accept::negotiate(&self.parts.headers, self.query.get("pretty"), self.offer())
+        accept::negotiate(&self.parts.headers, self.query.get("pretty"), || self.offer())
     }
 
     fn offer(&self) -> Offer {

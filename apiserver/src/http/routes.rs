@@ -62,7 +62,7 @@ async fn root(State(app): State<Arc<App>>, headers: HeaderMap, uri: Uri) -> Resp
 
 async fn version(headers: HeaderMap, uri: Uri) -> Response {
     // Upstream always writes it in lines, and programs without a parser have come to count on that.
-    match accept::negotiate(&headers, Query::parse(uri.query().unwrap_or("")).get("pretty"), Offer::Document) {
+    match accept::negotiate(&headers, Query::parse(uri.query().unwrap_or("")).get("pretty"), || Offer::Document) {
         Ok(accepted) => {
             let accepted = Accepted { pretty: true, ..accepted };
             object::document(StatusCode::OK, accepted, version::info().to_string(), &headers)
@@ -73,7 +73,7 @@ async fn version(headers: HeaderMap, uri: Uri) -> Response {
 
 fn document(headers: &HeaderMap, uri: &Uri, document: &serde_json::Value) -> Response {
     let query = Query::parse(uri.query().unwrap_or(""));
-    match accept::negotiate(headers, query.get("pretty"), Offer::Document) {
+    match accept::negotiate(headers, query.get("pretty"), || Offer::Document) {
         Ok(accepted) => object::document(StatusCode::OK, accepted, document.to_string(), headers),
         Err(refusal) => failure(&refusal),
     }

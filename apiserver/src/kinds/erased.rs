@@ -166,12 +166,12 @@ where
     }
 
     fn cells(&self, object: &[u8], now: Timestamp) -> Result<Vec<Value>, serde_json::Error> {
-        let object: K = serde_json::from_slice(object)?;
+        let object: K = api::json::read(object)?;
         Ok(K::COLUMNS.iter().map(|column| (column.cell)(&object, now)).collect())
     }
 
     fn decode_kept(&self, json: &[u8]) -> Result<Box<dyn Draft>, serde_json::Error> {
-        Ok(Box::new(Typed(serde_json::from_slice::<K>(json)?)))
+        Ok(Box::new(Typed(api::json::read::<K>(json)?)))
     }
 
     fn storage(&self) -> GroupResource {

@@ -91,7 +91,7 @@ impl Kind for events::Event {
     const MAPPING: Option<Mapping<Self>> = Some(Mapping {
         resource: GroupResource { group: "", resource: "events" },
         to_stored: |event| canonical::encode(&to_core(event.clone())),
-        of_stored: |bytes| serde_json::from_slice(bytes).map(of_core),
+        of_stored: |bytes| api::json::read(bytes).map(of_core),
     });
 
     /// Stricter than what the old API asks for.

@@ -86,7 +86,7 @@ impl Kind for v1::HorizontalPodAutoscaler {
     const MAPPING: Option<Mapping<Self>> = Some(Mapping {
         resource: GroupResource { group: "autoscaling", resource: "horizontalpodautoscalers" },
         to_stored: |autoscaler| canonical::encode(&old::to_new(autoscaler)?),
-        of_stored: |bytes| serde_json::from_slice(bytes).and_then(|autoscaler| old::of_new(&autoscaler)),
+        of_stored: |bytes| api::json::read(bytes).and_then(|autoscaler| old::of_new(&autoscaler)),
     });
 
     fn fill_defaults(&mut self) {

@@ -17,7 +17,7 @@ pub const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 
 /// A value as error texts show it.
 pub fn shown(value: &impl Serialize) -> Value {
-    serde_json::to_vec(value).and_then(|json| serde_json::from_slice(&json)).unwrap_or_default()
+    serde_json::to_vec(value).and_then(|json| api::json::read(&json)).unwrap_or_default()
 }
 
 /// Fills a text that is absent or empty.

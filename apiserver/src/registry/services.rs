@@ -27,7 +27,7 @@ const ENDPOINTS: GroupResource = GroupResource { group: "", resource: "endpoints
 pub fn take_what_is_held(allocator: &Allocator, snapshot: &Snapshot) -> Result<(), anyhow::Error> {
     for object in snapshot.list(SERVICES, None) {
         let service: Service =
-            serde_json::from_slice(&object.bytes).with_context(|| format!("read the stored {}", object.key))?;
+            api::json::read(&object.bytes).with_context(|| format!("read the stored {}", object.key))?;
         for claim in allocation::claims_of(&service) {
             if let Err(error) = allocator.take(claim) {
                 warn!(service = %object.key, ?claim, %error, "a Service holds what it should not");

@@ -36,10 +36,18 @@ pub async fn measure(
     room::empty(&mut connection, &path).await
 }
 
-/// Servers add more or less to a pod: what to send so that as much is listed on each of them.
+/// What to send so that as much is listed on each server: they add to a pod, and more to a large one.
 async fn size_to_send(connection: &mut Connection, path: &str, wanted: usize) -> Result<usize> {
-    let sent = objects::pod("sample", wanted);
-    let (length, stored) = (sent.len(), connection.create(path, sent).await?.len());
+    let half = wanted / 2;
+    let with_half = stored_size(connection, path, half).await?;
+    let with_all = stored_size(connection, path, wanted).await?;
+    // Both grow evenly, so two points tell the line.
+    let growth = (with_all - with_half) / (wanted - half) as f64;
+    Ok((wanted as f64 - (with_all - wanted as f64) / growth).max(0.0) as usize)
+}
+
+async fn stored_size(connection: &mut Connection, path: &str, size: usize) -> Result<f64> {
+    let stored = connection.create(path, objects::pod("sample", size)).await?.len();
     connection.delete(&format!("{path}/sample?gracePeriodSeconds=0")).await?;
-    Ok(wanted.saturating_sub(stored.saturating_sub(length)))
+    Ok(stored as f64)
 }

@@ -76,6 +76,9 @@ pub struct ListOptions {
 pub struct WatchOptions {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub watchers: u16,
+    /// The server's processes: what they need for the watchers is told too.
+    #[arg(long)]
+    pub pid: Vec<u32>,
 }
 
 #[derive(Args)]
@@ -92,6 +95,9 @@ pub struct MemoryOptions {
     pub pid: Vec<u32>,
     #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..=50_000))]
     pub pods: u32,
+    /// Leave the pods there, in their namespace: to measure how a server starts with them.
+    #[arg(long)]
+    pub keep: bool,
 }
 
 #[derive(Args)]
@@ -140,6 +146,11 @@ impl Work {
         }
     }
 
+    /// Whether what was made is to stay.
+    pub fn keeps(&self) -> bool {
+        matches!(self, Self::Memory(options) if options.keep)
+    }
+
     pub async fn with_cluster(
         &self,
         cluster: &Cluster,
@@ -174,11 +185,11 @@ async fn all(cluster: &Cluster, room: &Room, options: &AllOptions, span: Duratio
     let mut connection = cluster.connect().await?;
     room::empty(&mut connection, &room.core("configmaps")).await?;
     note("list", list::measure(cluster, room, &list_options, span, report).await);
-    note("watch", watch::measure(cluster, room, &WatchOptions { watchers: 100 }, span, report).await);
+    note("watch", watch::measure(cluster, room, &WatchOptions { watchers: 100, pid: Vec::new() }, span, report).await);
     note("endpoints", endpoints::measure(cluster, room, span, report).await);
     note("proxy", proxy::measure(cluster, room, &options.proxy, span, report).await);
     if !options.pid.is_empty() {
-        let memory_options = MemoryOptions { pid: options.pid.clone(), pods: 10_000 };
+        let memory_options = MemoryOptions { pid: options.pid.clone(), pods: 10_000, keep: false };
         note("memory", memory::measure(cluster, room, &memory_options, report).await);
         tokio::time::sleep(idle::SETTLE).await;
         note("idle", idle::sample(&options.pid, span, report).await);

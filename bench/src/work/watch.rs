@@ -16,7 +16,7 @@ use crate::connection::{Connection, JSON};
 use crate::figures::{Durations, Report};
 use crate::objects;
 use crate::room::{self, Room};
-use crate::work::WatchOptions;
+use crate::work::{WatchOptions, memory};
 
 /// No watcher may need longer for one write.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -35,7 +35,12 @@ pub async fn measure(
     let mut connection = cluster.connect().await?;
     let revision = revision_of(&connection.get(&format!("{path}?limit=1")).await?)?;
     let watchers = usize::from(options.watchers);
+    let before = memory::megabytes(&options.pid)?;
     let streams = try_join_all((0..watchers).map(|_| Stream::open(cluster, &path, &revision))).await?;
+    if !options.pid.is_empty() {
+        tokio::time::sleep(memory::SETTLE).await;
+        report.add(format!("memory for {watchers} watchers"), memory::megabytes(&options.pid)? - before, "MB");
+    }
     let (seen, mut seeing) = mpsc::channel(2 * watchers);
     let mut tasks = JoinSet::new();
     for stream in streams {

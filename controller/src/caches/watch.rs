@@ -1,25 +1,21 @@
 //! Keeps a cache filled: lists, watches, and waits longer after each failure.
 
-use std::borrow::Cow;
-use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures::StreamExt;
+use futures::stream::BoxStream;
 use http::Request;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::client::Body;
-use kube::core::DynamicResourceScope;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use lifecycle::backoff::Backoff;
-use serde::{Deserialize, Deserializer};
+use lifecycle::watch::{Unread, changes};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 
 use crate::caches::cache::Cache;
 use crate::kinds::kind::Kind;
-use crate::kinds::resource::Resource;
 
 /// Watches of one cache begin at least so far apart: a server that ends each at once must not be asked without end.
 const WATCH_PAUSE: Duration = Duration::from_secs(1);
@@ -28,13 +24,22 @@ const LONGEST_WAIT: Duration = Duration::from_secs(30);
 
 /// Fills `cache` until the task is cut.
 pub async fn run<K: Kind>(client: Client, cache: Cache<K>) {
-    let api = Api::<Watched<K>>::all_with(paced(client), cache.resource());
-    let mut events = pin!(watcher::watcher(api, watcher::Config::default()));
+    let (client, resource) = (paced(client), cache.resource().api_resource());
+    let config = watcher::Config::default();
+    let events = if K::METADATA_ONLY {
+        changes(Api::<Unread<true>>::all_with(client, &resource), config).boxed()
+    } else {
+        changes(Api::<Unread>::all_with(client, &resource), config).boxed()
+    };
+    fill(&cache, events).await;
+}
+
+async fn fill<K: Kind>(cache: &Cache<K>, mut events: BoxStream<'_, watcher::Result<Event<K>>>) {
     let mut backoff = Backoff::new(FIRST_WAIT, LONGEST_WAIT);
     while let Some(event) = events.next().await {
         match event {
             Ok(Event::Init) => cache.begin_list(),
-            Ok(Event::InitApply(seen)) => cache.apply(seen.object),
+            Ok(Event::InitApply(seen)) => cache.apply(seen),
             Ok(Event::InitDone) => {
                 backoff.reset();
                 cache.end_list();
@@ -42,11 +47,11 @@ pub async fn run<K: Kind>(client: Client, cache: Cache<K>) {
             }
             Ok(Event::Apply(seen)) => {
                 backoff.reset();
-                cache.apply(seen.object);
+                cache.apply(seen);
             }
             Ok(Event::Delete(seen)) => {
                 backoff.reset();
-                cache.remove(seen.object);
+                cache.remove(seen);
             }
             Err(error) => {
                 // The stream goes on where it was when it is polled again. `Init` comes before a list that
@@ -83,54 +88,6 @@ fn paced(client: Client) -> Client {
         }
     });
     Client::new(service, namespace)
-}
-
-/// A slim object in the shape that kube's watcher asks for; of the metadata it reads the revision only.
-#[derive(Debug, Clone)]
-struct Watched<K> {
-    metadata: ObjectMeta,
-    object: K,
-}
-
-impl<'de, K: Kind> Deserialize<'de> for Watched<K> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let object = K::deserialize(deserializer)?;
-        let resource_version = Some(object.meta().resource_version.to_string());
-        Ok(Self { metadata: ObjectMeta { resource_version, ..ObjectMeta::default() }, object })
-    }
-}
-
-impl<K: Kind> kube::Resource for Watched<K> {
-    type DynamicType = Resource;
-    type Scope = DynamicResourceScope;
-
-    fn kind(resource: &Resource) -> Cow<'_, str> {
-        Cow::Borrowed(&resource.kind)
-    }
-
-    fn group(resource: &Resource) -> Cow<'_, str> {
-        Cow::Borrowed(&resource.group)
-    }
-
-    fn version(resource: &Resource) -> Cow<'_, str> {
-        Cow::Borrowed(&resource.version)
-    }
-
-    fn plural(resource: &Resource) -> Cow<'_, str> {
-        Cow::Borrowed(&resource.plural)
-    }
-
-    fn metadata_api() -> bool {
-        K::METADATA_ONLY
-    }
-
-    fn meta(&self) -> &ObjectMeta {
-        &self.metadata
-    }
-
-    fn meta_mut(&mut self) -> &mut ObjectMeta {
-        &mut self.metadata
-    }
 }
 
 #[cfg(test)]

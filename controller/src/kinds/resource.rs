@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use kube::api::ApiResource;
+
 /// A resource by group, version, kind and plural: of a slim type, or found by discovery.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Resource {
@@ -44,6 +46,16 @@ impl Resource {
 
     pub fn api_version(&self) -> String {
         api::names::api_version(&self.group, &self.version)
+    }
+
+    pub fn api_resource(&self) -> ApiResource {
+        ApiResource {
+            group: self.group.to_string(),
+            version: self.version.to_string(),
+            api_version: self.api_version(),
+            kind: self.kind.to_string(),
+            plural: self.plural.to_string(),
+        }
     }
 
     /// The path of the collection; of one namespace, unless that is empty.

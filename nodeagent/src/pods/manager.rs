@@ -8,9 +8,10 @@ use std::sync::atomic::Ordering;
 use api::well_known::annotation;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::Api;
+use kube::api::{Api, ApiResource};
+use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
-use kube::runtime::{WatchStreamExt, watcher as watch};
+use lifecycle::watch::{Unread, changes};
 use tracing::{debug, info, warn};
 
 use crate::pods::context::{Context, identity};
@@ -32,9 +33,9 @@ pub async fn run(context: Arc<Context>, static_pods: Option<PathBuf>) {
     // Whether a file is gone is known now; whether an object is gone only the API can tell.
     let (static_ones, mut orphans): (Vec<Pod>, Vec<Pod>) = recorded.into_iter().partition(is_from_file);
     end_orphans(&context, static_ones);
-    let api: Api<Pod> = Api::all(context.client.clone());
+    let api: Api<Unread> = Api::all_with(context.client.clone(), &ApiResource::erase::<Pod>(&()));
     let config = watcher::Config::default().fields(&format!("spec.nodeName={}", context.node_name));
-    let mut changes = watch(api, config).backoff(WatchBackoff::default()).boxed();
+    let mut changes = changes(api, config).backoff(WatchBackoff::default()).boxed();
     // The pods of a list that is still coming in: addresses in use are known before new ones are given out.
     let mut listed: Vec<(Stored, Resident)> = Vec::new();
     let mut mirrors: Vec<Pod> = Vec::new();

@@ -98,18 +98,19 @@ pub fn difference(
     held: Option<&k8s_openapi::api::core::v1::PodStatus>,
     wanted: &impl serde::Serialize,
 ) -> Option<Value> {
-    let fields = |value: Value| match value {
-        Value::Object(fields) => fields,
-        _ => Map::new(),
-    };
-    let held = held.map(|held| serde_json::to_value(held).expect("a status is JSON")).map(fields).unwrap_or_default();
-    let wanted = fields(serde_json::to_value(wanted).expect("a status is JSON"));
+    let held = held.map(fields).unwrap_or_default();
+    let wanted = fields(wanted);
     let mut changes = Map::new();
     for name in held.keys().filter(|name| !wanted.contains_key(*name)) {
         changes.insert(name.clone(), Value::Null);
     }
     changes.extend(wanted.into_iter().filter(|(name, value)| held.get(name) != Some(value)));
     (!changes.is_empty()).then_some(Value::Object(changes))
+}
+
+fn fields(status: &impl serde::Serialize) -> Map<String, Value> {
+    let json = serde_json::to_vec(status).expect("a status is JSON");
+    serde_json::from_slice(&json).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -142,7 +142,7 @@ fn read_file(file: &Path, node: &str) -> anyhow::Result<Option<Pod>> {
 /// The pod as it runs on this node. Its uid follows from what the file says, so that a changed file is another pod.
 fn pod_of(value: serde_json::Value, node: &str) -> anyhow::Result<Pod> {
     let text = value.to_string();
-    let mut pod: Pod = serde_json::from_value(value).context("understand the pod")?;
+    let mut pod: Pod = serde_json::from_str(&text).context("understand the pod")?;
     let hash = hex(&Sha256::new().chain_update(node).chain_update("\0").chain_update(text).finalize()[..16]);
     let own_name = pod.metadata.name.as_deref().unwrap_or_default();
     let name = format!("{own_name}-{}", node.to_ascii_lowercase());

@@ -20,7 +20,7 @@ impl Stored {
     }
 
     pub fn decode(&self) -> Box<Pod> {
-        serde_json::from_slice(&self.bytes).expect("it was encoded from a pod")
+        api::json::read(&self.bytes).expect("it was encoded from a pod")
     }
 
     /// Whether this is an older state of the object than the other.

@@ -1,12 +1,12 @@
 //! A watch that goes on: broken streams are opened again.
 
-use std::fmt;
-
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
+use kube::api::ApiResource;
 use kube::{Api, Client, Resource};
+use lifecycle::watch::{Unread, changes};
 use serde::de::DeserializeOwned;
 use tracing::{debug, warn};
 
@@ -24,11 +24,12 @@ pub struct Feed<K> {
 
 impl<K> Feed<K>
 where
-    K: Resource<DynamicType = ()> + Clone + DeserializeOwned + fmt::Debug + Send + 'static,
+    K: Resource<DynamicType = ()> + DeserializeOwned + Send + 'static,
 {
     pub fn new(client: Client, kind: &'static str, labels: &str) -> Self {
         let config = watcher::Config::default().labels(labels);
-        let stream = watcher::watcher(Api::<K>::all(client), config).backoff(WatchBackoff::default());
+        let api: Api<Unread> = Api::all_with(client, &ApiResource::erase::<K>(&()));
+        let stream = changes(api, config).backoff(WatchBackoff::default());
         Self { kind, stream: stream.boxed(), failures: 0 }
     }
 

@@ -6,12 +6,12 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
-use kube::Resource;
-use kube::api::Api;
-use kube::core::PartialObjectMeta;
+use kube::ResourceExt;
+use kube::api::{Api, ApiResource};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 use lifecycle::tasks::Tasks;
+use lifecycle::watch::Unread;
 use tokio::sync::Notify;
 use tracing::debug;
 
@@ -77,10 +77,11 @@ impl Followers {
         let this = Arc::clone(self);
         self.tasks.spawn_until_stop(format!("watch of {:?} {}/{}", key.1.sort, key.0, key.1.name), async move {
             let watch = async {
-                match key.1.sort {
-                    Sort::ConfigMap => this.listen::<ConfigMap>(&key).await,
-                    Sort::Secret => this.listen::<Secret>(&key).await,
-                }
+                let resource = match key.1.sort {
+                    Sort::ConfigMap => ApiResource::erase::<ConfigMap>(&()),
+                    Sort::Secret => ApiResource::erase::<Secret>(&()),
+                };
+                this.listen(&key, &resource).await;
             };
             tokio::select! {
                 () = watch => {}
@@ -90,18 +91,13 @@ impl Followers {
     }
 
     /// Only metadata is watched: the contents are asked for when they are needed.
-    async fn listen<K>(&self, key: &Key)
-    where
-        K: Resource<Scope = kube::core::NamespaceResourceScope> + Clone + fmt::Debug + Send + Sync + 'static,
-        K::DynamicType: Default,
-        PartialObjectMeta<K>: Resource<Scope = kube::core::NamespaceResourceScope, DynamicType = ()>,
-    {
-        let api: Api<PartialObjectMeta<K>> = Api::namespaced(self.client.clone(), &key.0);
+    async fn listen(&self, key: &Key, resource: &ApiResource) {
+        let api: Api<Unread<true>> = Api::namespaced_with(self.client.clone(), &key.0, resource);
         let mut changes = watch_object(api, &key.1.name).backoff(WatchBackoff::default()).boxed();
         let mut seen: Option<Option<String>> = None;
         while let Some(change) = changes.next().await {
             let version = match change {
-                Ok(object) => object.and_then(|object| object.metadata.resource_version),
+                Ok(object) => object.and_then(|object| object.resource_version()),
                 Err(error) => {
                     debug!(name = key.1.name, %error, "watch of a reference broke");
                     continue;

@@ -112,19 +112,25 @@ impl Clause<'_> {
     }
 }
 
-/// Chooses the first clause that can be served; without an `Accept` that is plain JSON.
-pub fn negotiate(headers: &HeaderMap, query_pretty: Option<&str>, offer: Offer) -> Result<Accepted, Failure> {
+/// Chooses the first clause that can be served; without an `Accept` that is plain JSON. What is offered is looked up only
+/// where it matters.
+pub fn negotiate(
+    headers: &HeaderMap,
+    query_pretty: Option<&str>,
+    offer: impl FnOnce() -> Offer,
+) -> Result<Accepted, Failure> {
     let pretty = is_pretty(headers, query_pretty);
     let header = headers.get(ACCEPT).map(http::HeaderValue::to_str);
     let text = match header {
         None => "",
         Some(Ok(text)) => text,
-        Some(Err(_)) => return Err(not_acceptable(offer)),
+        Some(Err(_)) => return Err(not_acceptable(offer())),
     };
     // The usual cases first: most requests are from programs that ask for plain JSON.
     if matches!(text, "" | "*/*" | "application/json") {
         return Ok(Accepted { encoding: Encoding::Json, form: Form::Object, pretty });
     }
+    let offer = offer();
     let mut clauses: Vec<Clause<'_>> = text.split(',').filter_map(clause).collect();
     clauses.sort_by(|one, other| other.quality.total_cmp(&one.quality).then(one.vagueness().cmp(&other.vagueness())));
     for clause in &clauses {
@@ -238,7 +244,7 @@ mod tests {
     fn asked(accept: &str, offer: Offer) -> Option<(Encoding, Form)> {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_str(accept).unwrap());
-        negotiate(&headers, None, offer).ok().map(|accepted| (accepted.encoding, accepted.form))
+        negotiate(&headers, None, || offer).ok().map(|accepted| (accepted.encoding, accepted.form))
     }
 
     #[test]
@@ -319,10 +325,10 @@ mod tests {
     #[test]
     fn people_get_indented_answers() {
         let mut headers = HeaderMap::new();
-        assert!(!negotiate(&headers, None, Offer::Plain).unwrap().pretty);
-        assert!(negotiate(&headers, Some("true"), Offer::Plain).unwrap().pretty);
+        assert!(!negotiate(&headers, None, || Offer::Plain).unwrap().pretty);
+        assert!(negotiate(&headers, Some("true"), || Offer::Plain).unwrap().pretty);
         headers.insert(USER_AGENT, HeaderValue::from_static("curl/8"));
-        assert!(negotiate(&headers, None, Offer::Plain).unwrap().pretty);
-        assert!(!negotiate(&headers, Some("0"), Offer::Plain).unwrap().pretty);
+        assert!(negotiate(&headers, None, || Offer::Plain).unwrap().pretty);
+        assert!(!negotiate(&headers, Some("0"), || Offer::Plain).unwrap().pretty);
     }
 }

@@ -100,7 +100,7 @@ impl Discovery {
             ApiPath::Resource(_) | ApiPath::Unknown => (None, None),
         };
         let offer = if aggregated.is_some() { Offer::Discovery } else { Offer::Plain };
-        let accepted = accept::negotiate(headers, query.get("pretty"), offer)?;
+        let accepted = accept::negotiate(headers, query.get("pretty"), || offer)?;
         let plain = plain.ok_or_else(Failure::unknown_resource)?;
         let mut response = match aggregated {
             Some(aggregated) if accepted.form == Form::AggregatedDiscovery => aggregated.answer(headers),

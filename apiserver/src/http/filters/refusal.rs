@@ -17,7 +17,7 @@ impl Filter for Refusal {
     fn before(&self, _: &App, exchange: &mut Exchange, request: &Parts) -> Result<(), Failure> {
         let query = Query::parse(request.uri.query().unwrap_or(""));
         // Who accepts nothing that is here gets JSON, to be told so.
-        let accepted = accept::negotiate(&request.headers, query.get("pretty"), Offer::Plain);
+        let accepted = accept::negotiate(&request.headers, query.get("pretty"), || Offer::Plain);
         exchange.refused_in = accepted.unwrap_or(Accepted::JSON);
         Ok(())
     }

@@ -45,7 +45,7 @@ pub fn read<T: DeserializeOwned>(
     }
     decode::tell_unknown(context, &unknown_fields, |complaint| Failure::bad_request(cannot(&complaint)))?;
     // By way of text, as objects are read: one more way would make the program larger.
-    let read = serde_json::to_vec(&value).and_then(|json| serde_json::from_slice(&json));
+    let read = serde_json::to_vec(&value).and_then(|json| api::json::read(&json));
     read.map_err(|error| Failure::bad_request(cannot(&error)))
 }
 

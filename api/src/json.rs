@@ -1,0 +1,21 @@
+//! The one way in which typed objects are read: each further one would be compiled for all types of the API.
+
+use serde::de::{DeserializeOwned, Error as _};
+
+/// Reads an object. Text that is no UTF-8 is no JSON.
+pub fn read<T: DeserializeOwned>(json: &[u8]) -> Result<T, serde_json::Error> {
+    // Checked whole, so that this compiles to the code that reads what client libraries hold as text.
+    serde_json::from_str(std::str::from_utf8(json).map_err(serde_json::Error::custom)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn json_is_read_and_nothing_else() {
+        assert_eq!(read::<Vec<String>>(br#"["a"]"#).unwrap(), ["a"]);
+        assert!(read::<String>(b"\"\xff\"").unwrap_err().to_string().contains("invalid utf-8"));
+        assert!(read::<u8>(b"1 2").is_err());
+    }
+}
