@@ -1,8 +1,9 @@
 //! The shapes of all types of the API, with what k8s-openapi's structs do not say: merge keys, list types, defaults.
 //!
 //! They stand in `table.txt`, made by `cargo xtask schema` from upstream's OpenAPI documents and read where it lies:
-//! nothing of it is kept in memory but where each type begins. A type is a line `name shape kinds…`, sorted by name,
-//! and below it, each behind a space, its properties: `name shape attributes…`, with `!` before the name of a required one.
+//! nothing of it is kept in memory but where each line begins. A type is a line `name shape kinds…`, sorted by name, and
+//! below it, each behind a space and sorted too, its properties: `name shape attributes…`, with `!` before the name of a
+//! required one.
 //!
 //! Shapes are `s` string, `t` time, `y` bytes in base64, `i` 32-bit and `l` 64-bit integer, `d` number, `b` boolean,
 //! `x` integer or string, `o` object, `a` anything, `[` list of, `{` map of, `@` the type with this number. Attributes are
@@ -11,26 +12,48 @@
 
 pub mod descriptions;
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
 /// Changes when a fact does.
 pub static TABLE: &str = include_str!("table.txt");
 
-/// Where each type begins in the table.
-fn starts() -> &'static [u32] {
-    static STARTS: OnceLock<Box<[u32]>> = OnceLock::new();
-    STARTS.get_or_init(|| {
-        let mut starts = Vec::with_capacity(1024);
+/// Where things begin in the table.
+struct Places {
+    lines: Box<[u32]>,
+    /// Of each type, its line.
+    types: Box<[u16]>,
+}
+
+fn places() -> &'static Places {
+    static PLACES: OnceLock<Places> = OnceLock::new();
+    PLACES.get_or_init(|| {
+        let (mut lines, mut types) = (Vec::with_capacity(4096), Vec::with_capacity(1024));
         let mut at = 0;
         for line in TABLE.split_inclusive('\n') {
             if !line.starts_with(' ') {
-                starts.push(at);
+                types.push(lines.len() as u16);
             }
+            lines.push(at);
             at += line.len() as u32;
         }
-        starts.into()
+        Places { lines: lines.into(), types: types.into() }
     })
+}
+
+impl Places {
+    /// Where a type begins.
+    fn of_type(&self, number: usize) -> Option<usize> {
+        self.types.get(number).map(|line| self.lines[usize::from(*line)] as usize)
+    }
+
+    /// Where the properties of a type begin.
+    fn of_properties(&self, number: u16) -> &[u32] {
+        let first = usize::from(self.types[usize::from(number)]) + 1;
+        let end = self.types.get(usize::from(number) + 1).map_or(self.lines.len(), |line| usize::from(*line));
+        &self.lines[first..end]
+    }
 }
 
 /// A type of the API.
@@ -39,13 +62,13 @@ pub struct Definition(u16);
 
 /// All types, sorted by name.
 pub fn definitions() -> impl Iterator<Item = Definition> {
-    (0..starts().len()).map(|number| Definition(number as u16))
+    (0..places().types.len()).map(|number| Definition(number as u16))
 }
 
 /// The type with this full name: `io.k8s.api.core.v1.Pod`.
 pub fn definition(name: &str) -> Option<Definition> {
-    let starts = starts();
-    let found = starts.binary_search_by(|start| word_at(*start as usize).cmp(name)).ok()?;
+    let Places { lines, types } = places();
+    let found = types.binary_search_by(|line| word_at(lines[usize::from(*line)] as usize).cmp(name)).ok()?;
     Some(Definition(found as u16))
 }
 
@@ -77,11 +100,13 @@ fn word_at(start: usize) -> &'static str {
 }
 
 impl Definition {
+    fn start(self) -> usize {
+        places().of_type(usize::from(self.0)).unwrap_or_default()
+    }
+
     fn lines(self) -> std::str::Lines<'static> {
-        let starts = starts();
-        let start = starts[usize::from(self.0)] as usize;
-        let end = starts.get(usize::from(self.0) + 1).map_or(TABLE.len(), |end| *end as usize);
-        TABLE[start..end].lines()
+        let end = places().of_type(usize::from(self.0) + 1).unwrap_or(TABLE.len());
+        TABLE[self.start()..end].lines()
     }
 
     fn header(self) -> std::str::Split<'static, char> {
@@ -89,7 +114,7 @@ impl Definition {
     }
 
     pub fn name(self) -> &'static str {
-        word_at(starts()[usize::from(self.0)] as usize)
+        word_at(self.start())
     }
 
     /// `Object` for all but a few types that are a scalar by another name.
@@ -121,7 +146,13 @@ impl Definition {
     }
 
     pub fn property(self, name: &str) -> Option<Property> {
-        self.properties().find(|property| property.name() == name)
+        // No name holds what ends one.
+        if name.contains([' ', '\n']) {
+            return None;
+        }
+        let lines = places().of_properties(self.0);
+        let found = lines.binary_search_by(|start| Property::order(*start as usize, name)).ok()?;
+        TABLE[lines[found] as usize..].lines().next().map(Property)
     }
 }
 
@@ -136,6 +167,14 @@ impl Property {
 
     pub fn name(self) -> &'static str {
         self.words().next().unwrap_or_default().trim_start_matches('!')
+    }
+
+    /// Whether the property in the line that starts here comes before or after this name.
+    fn order(start: usize, name: &str) -> Ordering {
+        let line = &TABLE.as_bytes()[start + 1..];
+        let line = line.strip_prefix(b"!").unwrap_or(line);
+        let (own, rest) = line.split_at(name.len().min(line.len()));
+        own.cmp(name.as_bytes()).then_with(|| if rest.starts_with(b" ") { Ordering::Equal } else { Ordering::Greater })
     }
 
     pub fn is_required(self) -> bool {
@@ -286,6 +325,7 @@ mod tests {
         for found in definitions() {
             assert_eq!(definition(found.name()), Some(found));
             for property in found.properties() {
+                assert_eq!(found.property(property.name()).map(|same| same.0), Some(property.0));
                 let mut shape = property.shape();
                 while let View::List(element) | View::Map(element) = shape.view() {
                     shape = element;
@@ -297,6 +337,10 @@ mod tests {
                     assert!(serde_json::from_str::<serde_json::Value>(default).is_ok(), "{default}");
                 }
             }
+        }
+        let meta = definition("io.k8s.apimachinery.pkg.apis.meta.v1.ObjectMeta").unwrap();
+        for none in ["", "a", "nam", "names", "name s", "uid\n", "zzz"] {
+            assert!(meta.property(none).is_none(), "{none:?}");
         }
         assert!(of_kind("apps", "v1", "DeleteOptions").is_some());
         assert!(of_kind("apps", "v1", "Nothing").is_none());

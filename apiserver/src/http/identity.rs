@@ -5,10 +5,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use api::well_known::identity::{ANONYMOUS, AUTHENTICATED, UNAUTHENTICATED};
-use axum::Router;
 use axum::body::Body;
 use axum::response::Response;
-use axum::routing::future::RouteFuture;
 use bytes::Bytes;
 use http::header::USER_AGENT;
 use http::{HeaderValue, Request};
@@ -17,6 +15,7 @@ use tower::Service;
 use x509_parser::prelude::{FromDer, X509Certificate};
 
 use crate::context::User;
+use crate::http::filters::Filtered;
 
 /// What the listener knows of a connection. It stands in the extensions of each of its requests.
 #[derive(Debug, Clone)]
@@ -33,15 +32,15 @@ pub(in crate::http) struct Inside(pub(in crate::http) Arc<User>);
 /// The API without a socket: for `kube::Client::new`.
 #[derive(Clone)]
 pub struct InProcess {
-    router: Router,
+    service: Filtered,
     user: Arc<User>,
     agent: HeaderValue,
 }
 
 impl InProcess {
-    pub(in crate::http) fn new(router: Router, user: User) -> Self {
+    pub(in crate::http) fn new(service: Filtered, user: User) -> Self {
         let agent = HeaderValue::from_str(program_of(&user)).unwrap_or(HeaderValue::from_static("skiff"));
-        Self { router, user: Arc::new(authenticated(user)), agent }
+        Self { service, user: Arc::new(authenticated(user)), agent }
     }
 }
 
@@ -61,17 +60,17 @@ where
 {
     type Response = Response;
     type Error = Infallible;
-    type Future = RouteFuture<Infallible>;
+    type Future = <Filtered as Service<Request<Body>>>::Future;
 
     fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Service::<Request<B>>::poll_ready(&mut self.router, context)
+        self.service.poll_ready(context)
     }
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let mut request = request.map(Body::new);
         request.extensions_mut().insert(Inside(self.user.clone()));
         request.headers_mut().entry(USER_AGENT).or_insert_with(|| self.agent.clone());
-        self.router.call(request)
+        self.service.call(request)
     }
 }
 

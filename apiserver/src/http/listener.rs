@@ -7,7 +7,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
-use axum::Router;
 use axum::body::Body;
 use http::Request;
 use hyper::body::Incoming;
@@ -19,8 +18,9 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
-use tower::ServiceExt;
+use tower::Service;
 
+use crate::http::filters::Filtered;
 use crate::http::identity::{self, Peer};
 use crate::http::measures::Measures;
 use crate::http::tls::Tls;
@@ -63,14 +63,14 @@ fn explain(address: SocketAddr, error: io::Error) -> anyhow::Error {
 #[derive(Clone)]
 struct Shared {
     tls: Tls,
-    router: Router,
+    service: Filtered,
     measures: Measures,
     http: Arc<auto::Builder<TokioExecutor>>,
     tasks: Tasks,
 }
 
-pub fn serve(socket: TcpListener, tls: Tls, router: Router, measures: Measures, tasks: &Tasks) {
-    let shared = Shared { tls, router, measures, http: Arc::new(http()), tasks: tasks.clone() };
+pub fn serve(socket: TcpListener, tls: Tls, service: Filtered, measures: Measures, tasks: &Tasks) {
+    let shared = Shared { tls, service, measures, http: Arc::new(http()), tasks: tasks.clone() };
     tasks.spawn_until_stop("listener", accept(socket, shared));
 }
 
@@ -135,11 +135,11 @@ impl Connection {
         let user = certificate.and_then(|certificate| identity::user_of_certificate(certificate)).map(Arc::new);
         let peer = Peer { address: self.address, user };
         let _open = Open::new(self.shared.measures.connections.clone());
-        let router = self.shared.router.clone();
+        let filtered = self.shared.service.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let mut request = request.map(Body::new);
             request.extensions_mut().insert(peer.clone());
-            router.clone().oneshot(request)
+            filtered.clone().call(request)
         });
         let mut connection = pin!(self.shared.http.serve_connection_with_upgrades(TokioIo::new(stream), service));
         let ended = tokio::select! {

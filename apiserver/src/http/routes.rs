@@ -17,17 +17,35 @@ use serde_json::json;
 use crate::http::app::App;
 use crate::http::content::accept::{self, Accepted, Offer};
 use crate::http::exchange::Exchange;
-use crate::http::filters::Filters;
 use crate::http::path::ApiPath;
 use crate::http::query::Query;
 use crate::http::reply::failure::{failure, no_such_path};
 use crate::http::reply::object;
 use crate::http::{resource, version};
 
-/// Everything the server answers, behind the filters. What lies below `/api` and `/apis` is found by the fallback:
-/// there the kind list decides, not the routes.
-pub fn router(app: Arc<App>) -> Router {
-    let filters = Filters { app: app.clone() };
+/// Where a request goes that has passed the filters.
+#[derive(Clone)]
+pub struct Routes {
+    app: Arc<App>,
+    others: Router,
+}
+
+impl Routes {
+    pub fn new(app: Arc<App>) -> Self {
+        Self { others: others(app.clone()), app }
+    }
+
+    /// Below `/api` and `/apis` the kind list decides, elsewhere the router does.
+    pub async fn answer(&self, exchange: &Exchange, request: Request<Body>) -> Response {
+        if exchange.place == ApiPath::Unknown {
+            return self.others.clone().oneshot(request).await.unwrap_or_else(|never| match never {});
+        }
+        api(&self.app, exchange, request).await
+    }
+}
+
+/// The paths that are no part of the API.
+fn others(app: Arc<App>) -> Router {
     Router::new()
         .route("/", get(root))
         .route("/version", get(version))
@@ -44,9 +62,8 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/livez/{check}", get(health))
         .route("/readyz", get(health))
         .route("/readyz/{check}", get(health))
-        .fallback(api)
+        .fallback(async || no_such_path())
         .with_state(app)
-        .layer(filters)
 }
 
 /// Besides those of the API and of the health checks.
@@ -121,22 +138,16 @@ async fn tunnel(State(app): State<Arc<App>>, Path(node): Path<String>, upgrade: 
     upgrade.on_upgrade(async move |socket| app.tunnels.attach_web_socket(&node, socket).await)
 }
 
-/// Everything below `/api` and `/apis`, and what is nowhere.
-async fn api(
-    State(app): State<Arc<App>>,
-    Extension(exchange): Extension<Arc<Exchange>>,
-    request: Request<Body>,
-) -> Response {
+async fn api(app: &Arc<App>, exchange: &Exchange, request: Request<Body>) -> Response {
     let answer = match &exchange.place {
-        ApiPath::Unknown => return no_such_path(),
         place if place.group().is_some_and(|group| !app.registry.has_group(group)) => return no_such_path(),
-        ApiPath::Resource(target) => resource::serve(&app, &exchange, target, request).await,
+        ApiPath::Resource(target) => resource::serve(app, exchange, target, request).await,
         place => {
             let (parts, _) = request.into_parts();
-            discovery(&app, place, &parts)
+            discovery(app, place, &parts)
         }
     };
-    answer.unwrap_or_else(|refusal| failure(&refusal)).into_response()
+    answer.unwrap_or_else(|refusal| failure(&refusal))
 }
 
 fn discovery(app: &App, place: &ApiPath, request: &Parts) -> Result<Response, Failure> {

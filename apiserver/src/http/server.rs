@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use axum::Router;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
@@ -13,6 +12,7 @@ use crate::http::app::App;
 use crate::http::authentication::TokenAuthenticators;
 use crate::http::authorization::Authorizers;
 use crate::http::discovery::Discovery;
+use crate::http::filters::Filtered;
 use crate::http::filters::in_flight::InFlight;
 use crate::http::health::{Health, Only};
 use crate::http::identity::InProcess;
@@ -20,16 +20,16 @@ use crate::http::listener;
 use crate::http::measures::Measures;
 use crate::http::openapi::OpenApi;
 use crate::http::reply::recent::Recent;
-use crate::http::routes;
+use crate::http::routes::Routes;
 use crate::http::tls::Tls;
 use crate::http::tunnel::Tunnels;
 use crate::kinds::KINDS;
 use crate::registry::Registry;
 
-/// An API server over a registry. It answers through its router; a socket is one way to that, not the only one.
+/// An API server over a registry. It answers as a service; a socket is one way to that, not the only one.
 pub struct Server {
     app: Arc<App>,
-    router: Router,
+    service: Filtered,
 }
 
 impl Server {
@@ -56,18 +56,18 @@ impl Server {
             measures,
             health,
         });
-        let router = routes::router(app.clone());
-        Self { app, router }
+        let service = Filtered { routes: Routes::new(app.clone()), app: app.clone() };
+        Self { app, service }
     }
 
     /// Everything the server answers. Its requests have no identity unless `in_process` or the listener gives them one.
-    pub fn router(&self) -> Router {
-        self.router.clone()
+    pub fn service(&self) -> Filtered {
+        self.service.clone()
     }
 
     /// The API for a client in this process, which acts as this user: `kube::Client::new(server.in_process(user), …)`.
     pub fn in_process(&self, user: User) -> InProcess {
-        InProcess::new(self.router(), user)
+        InProcess::new(self.service(), user)
     }
 
     /// The ways back to the nodes: agents in this process attach theirs here.
@@ -82,6 +82,6 @@ impl Server {
 
     /// Answers on a socket, made with `listener::bind`, until `tasks` stop.
     pub fn serve(&self, socket: TcpListener, tls: Tls, tasks: &Tasks) {
-        listener::serve(socket, tls, self.router(), self.app.measures.clone(), tasks);
+        listener::serve(socket, tls, self.service(), self.app.measures.clone(), tasks);
     }
 }

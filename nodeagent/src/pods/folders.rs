@@ -55,7 +55,7 @@ pub fn recorded(data_dir: &Path) -> Vec<Pod> {
     let mut pods = Vec::new();
     for entry in entries {
         let record = entry.path().join("pod.json");
-        let read = fs::read(&record).and_then(|text| serde_json::from_slice(&text).map_err(io::Error::other));
+        let read = fs::read(&record).and_then(|text| api::json::read(&text).map_err(io::Error::other));
         match read {
             Ok(pod) => pods.push(pod),
             Err(error) if error.kind() == io::ErrorKind::NotFound => drop(fs::remove_dir_all(entry.path())),

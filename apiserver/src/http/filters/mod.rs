@@ -21,14 +21,17 @@ use std::task::{Context, Poll};
 use axum::body::Body;
 use axum::response::Response;
 use futures::future::BoxFuture;
-use http::Request;
-use tower::{Layer, Service, ServiceExt};
+use http::header::CONTENT_LENGTH;
+use http::{Method, Request};
+use http_body::Body as _;
+use tower::Service;
 
 use crate::http::app::App;
 use crate::http::content::{body, lent};
 use crate::http::exchange::Exchange;
 use crate::http::filters::filter::Filter;
 use crate::http::reply::failure;
+use crate::http::routes::Routes;
 
 /// The filters, in the order in which a request meets them. An answer meets them in the reverse order.
 const FILTERS: [&dyn Filter; 9] = [
@@ -43,53 +46,31 @@ const FILTERS: [&dyn Filter; 9] = [
     &warnings::SendWarnings,
 ];
 
-/// Puts the filters around everything that the server answers.
+/// Everything that the server answers, behind the filters.
 #[derive(Clone)]
-pub struct Filters {
+pub struct Filtered {
     pub app: Arc<App>,
+    pub routes: Routes,
 }
 
-impl<S> Layer<S> for Filters {
-    type Service = Filtered<S>;
-
-    fn layer(&self, inner: S) -> Filtered<S> {
-        Filtered { app: self.app.clone(), inner }
-    }
-}
-
-/// A service behind the filters.
-#[derive(Clone)]
-pub struct Filtered<S> {
-    app: Arc<App>,
-    inner: S,
-}
-
-impl<S> Service<Request<Body>> for Filtered<S>
-where
-    S: Service<Request<Body>, Response = Response, Error = Infallible> + Clone + Send + 'static,
-    S::Future: Send,
-{
+impl Service<Request<Body>> for Filtered {
     type Response = Response;
     type Error = Infallible;
     type Future = BoxFuture<'static, Result<Response, Infallible>>;
 
     fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        // The inner service is readied for each request by `oneshot`.
         Poll::Ready(Ok(()))
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (app, inner) = (self.app.clone(), self.inner.clone());
-        Box::pin(async move { Ok(pass(app, inner, request).await) })
+        let (app, routes) = (self.app.clone(), self.routes.clone());
+        Box::pin(async move { Ok(pass(app, routes, request).await) })
     }
 }
 
-async fn pass<S>(app: Arc<App>, inner: S, request: Request<Body>) -> Response
-where
-    S: Service<Request<Body>, Response = Response, Error = Infallible> + Send,
-    S::Future: Send,
-{
+async fn pass(app: Arc<App>, routes: Routes, request: Request<Body>) -> Response {
     let (mut parts, body) = request.into_parts();
+    let is_head = parts.method == Method::HEAD;
     let mut exchange = Exchange::new(&parts, &app.registry);
     let mut passed = 0;
     let mut refusal = None;
@@ -109,7 +90,8 @@ where
         None => {
             parts.extensions.insert(exchange.clone());
             let (body, rest) = lent::lend(body);
-            let answer = inner.oneshot(Request::from_parts(parts, body));
+            // In a box, since each of those around it would move it again.
+            let answer = Box::pin(routes.answer(&exchange, Request::from_parts(parts, body)));
             let answer = app.in_flight.admit(&exchange, panic_guard::guarded(answer));
             let answer = trace::spanned(&exchange, deadline::within(&exchange, answer)).await;
             if let Some(rest) = rest.take() {
@@ -121,5 +103,16 @@ where
     for filter in FILTERS[..passed].iter().rev() {
         filter.after(&app, &exchange, &mut response);
     }
+    if is_head {
+        leave_body_out(&mut response);
+    }
     response
+}
+
+/// The head says how long the body would have been.
+fn leave_body_out(response: &mut Response) {
+    if let Some(length) = response.body().size_hint().exact() {
+        response.headers_mut().entry(CONTENT_LENGTH).or_insert_with(|| length.into());
+    }
+    *response.body_mut() = Body::empty();
 }

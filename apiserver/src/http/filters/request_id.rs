@@ -25,7 +25,9 @@ impl Filter for RequestId {
     }
 
     fn after(&self, _: &App, exchange: &Exchange, response: &mut Response) {
-        if let Ok(value) = HeaderValue::from_str(&exchange.audit_id) {
+        if let Ok(mut value) = HeaderValue::from_str(&exchange.audit_id) {
+            // No secret, but it never comes again: HTTP/2 need not remember it for the next answer.
+            value.set_sensitive(true);
             response.headers_mut().insert(AUDIT_ID, value);
         }
     }

@@ -14,7 +14,7 @@ async fn a_socket_without_identity_sees_only_health_and_version() {
     let server = server(&Tasks::new()).await;
     for (path, code) in [("/livez/ping", 200), ("/version", 200), ("/", 401), ("/api/v1/pods", 401), ("/x", 401)] {
         let request = Request::get(path).body(Body::empty()).unwrap();
-        let (got, body) = told(server.router().oneshot(request).await.unwrap()).await;
+        let (got, body) = told(server.service().oneshot(request).await.unwrap()).await;
         assert_eq!(got, code, "{path}");
         if code == 401 {
             assert_eq!(
@@ -24,7 +24,7 @@ async fn a_socket_without_identity_sees_only_health_and_version() {
         }
     }
     let request = Request::get("/version").header("authorization", "Bearer x").body(Body::empty()).unwrap();
-    assert_eq!(told(server.router().oneshot(request).await.unwrap()).await.0, 401);
+    assert_eq!(told(server.service().oneshot(request).await.unwrap()).await.0, 401);
 }
 
 #[tokio::test]
@@ -166,7 +166,7 @@ async fn every_answer_has_its_headers() {
     assert_eq!(headers["x-content-type-options"], "nosniff");
     assert!(headers.contains_key("x-kubernetes-pf-flowschema-uid") && headers["audit-id"].len() == 36);
     let request = Request::get("/version").header("audit-id", "mine").body(Body::empty()).unwrap();
-    let response = server.router().oneshot(request).await.unwrap();
+    let response = server.service().oneshot(request).await.unwrap();
     assert_eq!(response.headers()["audit-id"], "mine");
 }
 
