@@ -13,6 +13,7 @@ use http::header::{ALLOW, CONTENT_TYPE};
 use http::request::Parts;
 use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Uri};
 use serde_json::json;
+use tower::ServiceExt;
 
 use crate::http::app::App;
 use crate::http::content::accept::{self, Accepted, Offer};
