@@ -2,13 +2,14 @@
 //! which are read as the kind only at the end.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use futures::stream::{BoxStream, Stream, StreamExt, unfold};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use kube::api::{Api, ApiResource};
 use kube::core::DynamicResourceScope;
 use kube::runtime::watcher::{self, Event};
-use serde::de::{DeserializeOwned, Error as _};
+use serde::de::{DeserializeOwned, DeserializeSeed, Error as _, IgnoredAny, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -26,23 +27,55 @@ impl<const METADATA: bool> Unread<METADATA> {
     }
 }
 
-#[derive(Deserialize)]
-struct Head {
-    metadata: Revision,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Revision {
-    resource_version: Option<String>,
-}
-
 impl<'de, const METADATA: bool> Deserialize<'de> for Unread<METADATA> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let json = Box::<RawValue>::deserialize(deserializer)?;
-        let head: Head = serde_json::from_str(json.get()).map_err(D::Error::custom)?;
-        let metadata = ObjectMeta { resource_version: head.metadata.resource_version, ..ObjectMeta::default() };
+        let metadata = ObjectMeta { resource_version: revision(json.get()), ..ObjectMeta::default() };
         Ok(Self { metadata, json })
+    }
+}
+
+/// What stands at `metadata.resourceVersion`. Nothing behind it is looked at.
+fn revision(json: &str) -> Option<String> {
+    let mut found = None;
+    let seek = Seek { path: &["metadata", "resourceVersion"], found: &mut found };
+    // It ends with an error in any case, since it does not go on to the end.
+    let _ = seek.deserialize(&mut serde_json::Deserializer::from_str(json));
+    found
+}
+
+struct Seek<'a> {
+    path: &'a [&'a str],
+    found: &'a mut Option<String>,
+}
+
+impl<'de> DeserializeSeed<'de> for Seek<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
+        if self.path.is_empty() {
+            *self.found = Some(String::deserialize(deserializer)?);
+            return Err(D::Error::custom("found"));
+        }
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Seek<'_> {
+    type Value = ();
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("an object")
+    }
+
+    fn visit_map<M: MapAccess<'de>>(self, mut map: M) -> Result<(), M::Error> {
+        while let Some(key) = map.next_key::<Cow<'de, str>>()? {
+            if key == self.path[0] {
+                return map.next_value_seed(Seek { path: &self.path[1..], found: self.found });
+            }
+            map.next_value::<IgnoredAny>()?;
+        }
+        Ok(())
     }
 }
 
@@ -160,6 +193,14 @@ mod tests {
             async move { Ok::<_, Infallible>(Response::new(body)) }
         });
         kube::Client::new(service, "default")
+    }
+
+    #[test]
+    fn of_an_object_the_revision_is_found() {
+        let json = r#"{"kind":"A","spec":{"metadata":{"resourceVersion":"1"}},"metadata":{"name":"a","resourceVersion":"2","uid":"u"}}"#;
+        assert_eq!(revision(json).as_deref(), Some("2"));
+        assert_eq!(revision(r#"{"metadata":{"name":"a"}}"#), None);
+        assert_eq!(revision(r#"{"metadata":null}"#), None);
     }
 
     #[tokio::test(start_paused = true)]
