@@ -7,6 +7,8 @@
 use std::fs::{self, File};
 use std::io::{Read, Write};
 use std::path::Path;
+use std::sync::mpsc::{self, SyncSender};
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, anyhow, ensure};
 use sled::Error::Io;
@@ -23,6 +25,8 @@ const SEAL: &str = "seal";
 const FIRST: Revision = Revision(1);
 /// How much is written at once.
 const BATCH: usize = 1024 * 1024;
+/// How many batches may wait to be written.
+const WAITING: usize = 4;
 
 /// Feeds what is in a directory, and leaves it with a new database that holds the same, and in which `block` revisions
 /// are reserved above the one that the store is at. That one was never given out before.
@@ -33,12 +37,15 @@ pub fn start(
     block: u64,
 ) -> Result<(Database, Directory, Revision), anyhow::Error> {
     let mut directory = Directory::claim(path)?;
-    let mut next = Filling::new(Database::make(&directory.make_next()?, barrier)?);
+    let mut next = Filling::new(Database::make(&directory.make_next()?, barrier)?)?;
     let revision = match directory.current() {
         None => feed.load(&mut std::iter::empty(), FIRST).map(|()| FIRST)?,
         Some(current) => {
-            let loaded = load(&current, &directory.make_recovery()?, &mut next, feed);
-            loaded.map_err(|error| advise(path, error))?
+            match load(&current, &directory.make_recovery()?, &mut next, feed) {
+                Ok(revision) => revision,
+                // If it was the writing that failed, its reason is the better one.
+                Err(error) => return Err(advise(path, next.finish(0).err().unwrap_or(error))),
+            }
         }
     };
     let database = next.finish(revision.0 + block)?;
@@ -79,7 +86,7 @@ pub fn restore(
 ) -> Result<(), anyhow::Error> {
     let mut directory = Directory::claim(path)?;
     ensure!(directory.current().is_none(), "{} holds a store already: restore into an empty directory", path.display());
-    let mut next = Filling::new(Database::make(&directory.make_next()?, Barrier::Sync)?);
+    let mut next = Filling::new(Database::make(&directory.make_next()?, Barrier::Sync)?)?;
     for record in records {
         let record = record?;
         record.names()?;
@@ -90,42 +97,56 @@ pub fn restore(
     directory.switch()
 }
 
-/// A database on its way to being complete.
+/// A database on its way to being complete. A thread of its own writes to it, while what comes next is read.
 struct Filling {
-    database: Database,
     batch: Vec<Record>,
     bytes: usize,
+    batches: SyncSender<Vec<Record>>,
+    writer: JoinHandle<Result<Database, anyhow::Error>>,
 }
 
 impl Filling {
-    fn new(database: Database) -> Self {
-        Self { database, batch: Vec::new(), bytes: 0 }
+    fn new(mut database: Database) -> Result<Self, anyhow::Error> {
+        let (batches, to_write) = mpsc::sync_channel::<Vec<Record>>(WAITING);
+        let write = move || {
+            to_write.into_iter().try_for_each(|batch| write(&mut database, &batch, None))?;
+            Ok(database)
+        };
+        let writer = thread::Builder::new().name("storage fill".to_owned()).spawn(write).context("start a thread")?;
+        Ok(Self { batch: Vec::new(), bytes: 0, batches, writer })
     }
 
     fn add(&mut self, record: Record) -> Result<(), anyhow::Error> {
         self.bytes += record.bytes.len();
         self.batch.push(record);
-        if self.bytes >= BATCH { self.write(None) } else { Ok(()) }
+        if self.bytes >= BATCH { self.hand_over() } else { Ok(()) }
     }
 
-    fn write(&mut self, reserve: Option<u64>) -> Result<(), anyhow::Error> {
-        let batch = std::mem::take(&mut self.batch);
+    fn hand_over(&mut self) -> Result<(), anyhow::Error> {
         self.bytes = 0;
-        let puts = batch.iter().map(|record| Put::Object {
-            path: record.path.clone(),
-            revision: record.revision,
-            bytes: &record.bytes,
-        });
-        self.database.write_unsynced(&puts.collect::<Vec<_>>(), reserve)
+        // What keeps the thread from writing on is found when it is waited for.
+        self.batches.send(std::mem::take(&mut self.batch)).context("the next database cannot be written")
     }
 
     /// Writes the reservation last: a log without it has lost some of what it began with.
     fn finish(mut self, reserve: u64) -> Result<Database, anyhow::Error> {
-        self.write(None)?;
-        self.write(Some(reserve))?;
-        self.database.sync_all()?;
-        Ok(self.database)
+        let handed_over = self.hand_over();
+        drop(self.batches);
+        let mut database = self.writer.join().map_err(|_| anyhow!("writing the next database panicked"))??;
+        handed_over?;
+        write(&mut database, &[], Some(reserve))?;
+        database.sync_all()?;
+        Ok(database)
     }
+}
+
+fn write(database: &mut Database, batch: &[Record], reserve: Option<u64>) -> Result<(), anyhow::Error> {
+    let puts = batch.iter().map(|record| Put::Object {
+        path: record.path.clone(),
+        revision: record.revision,
+        bytes: &record.bytes,
+    });
+    database.write_unsynced(&puts.collect::<Vec<_>>(), reserve)
 }
 
 /// Adds what to do, unless it was the machine that failed, which says so itself.
