@@ -12,7 +12,7 @@ use bytes::Bytes;
 use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Status, StatusDetails};
 
 use crate::context::Context;
 use crate::http::app::App;
@@ -174,6 +174,13 @@ impl<'a> Place<'a> {
         })
     }
 
+    /// The circumstances of a deletion: what the query says of it stands in its options.
+    fn context_of_deletion(&self, options: &DeleteOptions) -> Context {
+        let dry_run = options.dry_run.as_ref().is_some_and(|runs| !runs.is_empty());
+        let (user, warnings) = (self.exchange.user.clone(), self.exchange.warnings.clone());
+        Context { dry_run, warnings, ..Context::new(user) }
+    }
+
     /// The object in the body of a write, as JSON.
     async fn body(&self, body: Body, context: &Context) -> Result<Bytes, Failure> {
         let (validation, warnings) = (context.field_validation, &context.warnings);
@@ -303,8 +310,7 @@ impl<'a> Place<'a> {
     async fn delete(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let options = self.query.delete_options(body::delete_options(&self.parts.headers, body).await?)?;
-        let mut context = self.context("DeleteOptions")?;
-        context.dry_run = options.dry_run.is_some();
+        let context = self.context_of_deletion(&options);
         let deleted = self.app.registry.delete(&context, self.kind, self.target(), &options).await?;
         match deleted {
             Deleted::Object { object, pending } => {
@@ -324,8 +330,7 @@ impl<'a> Place<'a> {
     async fn delete_collection(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let options = self.query.delete_options(body::delete_options(&self.parts.headers, body).await?)?;
-        let mut context = self.context("DeleteOptions")?;
-        context.dry_run = options.dry_run.is_some();
+        let context = self.context_of_deletion(&options);
         let list = self.query.list_options()?;
         let page = self.app.registry.delete_collection(&context, self.kind, self.namespace, &list, &options).await?;
         Ok(list::list(accepted, self.kind, page, &self.look()).await)
