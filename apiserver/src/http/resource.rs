@@ -17,7 +17,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Status, Stat
 use crate::context::Context;
 use crate::http::app::App;
 use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
-use crate::http::content::body;
+use crate::http::content::body::{self, Sent};
 use crate::http::exchange::{Attributes, Exchange, Verb};
 use crate::http::logs;
 use crate::http::measures::Measures;
@@ -181,10 +181,10 @@ impl<'a> Place<'a> {
         Context { dry_run, warnings, ..Context::new(user) }
     }
 
-    /// The object in the body of a write, as JSON.
-    async fn body(&self, body: Body, context: &Context) -> Result<Bytes, Failure> {
-        let (validation, warnings) = (context.field_validation, &context.warnings);
-        body::object(&self.parts.headers, body, self.expected(), validation, warnings).await
+    /// The object in the body of a write, as JSON. What is to be said of its form is added to the circumstances.
+    async fn body(&self, body: Body, context: Context) -> Result<(Bytes, Context), Failure> {
+        let Sent { json, complaint } = body::object(&self.parts.headers, body, self.expected()).await?;
+        Ok((json, Context { complaint, ..context }))
     }
 
     fn reply(&self, code: StatusCode, accepted: Accepted, object: &Object) -> Response {
@@ -254,8 +254,7 @@ impl<'a> Place<'a> {
 
     async fn create(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
-        let context = self.context("CreateOptions")?;
-        let json = self.body(body, &context).await?;
+        let (json, context) = self.body(body, self.context("CreateOptions")?).await?;
         if self.subresource.is_some() || self.app.registry.only_acts(self.kind) {
             let answer = self.app.registry.act(&context, self.kind, self.target(), json).await?;
             return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
@@ -271,8 +270,7 @@ impl<'a> Place<'a> {
 
     async fn update(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
-        let context = self.context("UpdateOptions")?;
-        let json = self.body(body, &context).await?;
+        let (json, context) = self.body(body, self.context("UpdateOptions")?).await?;
         if self.kind.facts().flags.create_on_update {
             self.check_creation()?;
         }
