@@ -23,7 +23,7 @@ impl User {
     }
 }
 
-/// What happens to fields that a kind does not have (`fieldValidation=`).
+/// What happens to fields that a kind does not have, and to those that stand twice (`fieldValidation=`).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub enum FieldValidation {
     Ignore,
@@ -39,6 +39,8 @@ pub struct Context {
     /// `dryRun=All`: everything is done except the storing.
     pub dry_run: bool,
     pub field_validation: FieldValidation,
+    /// What the reader of a body in YAML complained about, to be told before what is found in the object.
+    pub complaint: Option<String>,
     /// `fieldManager=`, or the first word of the User-Agent.
     pub field_manager: String,
     /// `force=true` of a configuration that is applied: what others manage is taken from them.

@@ -45,7 +45,7 @@ impl<'a> Query<'a> {
 
     pub fn integer(&self, name: &str) -> Result<Option<i64>, Failure> {
         match self.get(name) {
-            None | Some("") => Ok(None),
+            None => Ok(None),
             Some(text) => text.parse().map(Some).map_err(|_| {
                 let digits = text.strip_prefix(['+', '-']).unwrap_or(text);
                 let is_number = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
@@ -129,21 +129,18 @@ impl<'a> Query<'a> {
         Err(invalid("PatchOptions", error))
     }
 
-    /// The options of a deletion: those of the body where there are any, else those of the query.
+    /// The options of a deletion: those of the body where there is one, else those of the query.
     pub fn delete_options(&self, body: Option<DeleteOptions>) -> Result<DeleteOptions, Failure> {
-        let mut options = match body {
-            Some(options) => options,
-            None => DeleteOptions {
-                grace_period_seconds: self.integer("gracePeriodSeconds")?,
-                orphan_dependents: self.optional_boolean("orphanDependents"),
-                propagation_policy: self.get("propagationPolicy").map(str::to_owned),
-                ..DeleteOptions::default()
-            },
-        };
-        if self.dry_run("DeleteOptions")? {
-            options.dry_run = Some(vec!["All".to_owned()]);
+        if let Some(options) = body {
+            return Ok(options);
         }
-        Ok(options)
+        Ok(DeleteOptions {
+            dry_run: self.dry_run("DeleteOptions")?.then(|| vec!["All".to_owned()]),
+            grace_period_seconds: self.integer("gracePeriodSeconds")?,
+            orphan_dependents: self.optional_boolean("orphanDependents"),
+            propagation_policy: self.get("propagationPolicy").map(str::to_owned),
+            ..DeleteOptions::default()
+        })
     }
 }
 
@@ -174,11 +171,14 @@ mod tests {
     }
 
     #[test]
-    fn a_limit_that_is_no_number_is_refused() {
+    fn a_number_that_is_none_is_refused() {
         for (query, message) in [
             ("limit=x", "strconv.ParseInt: parsing \"x\": invalid syntax"),
             ("limit=99999999999999999999", "strconv.ParseInt: parsing \"99999999999999999999\": value out of range"),
             ("timeoutSeconds=1m", "strconv.ParseInt: parsing \"1m\": invalid syntax"),
+            ("timeoutSeconds=null", "strconv.ParseInt: parsing \"null\": invalid syntax"),
+            ("timeoutSeconds=", "strconv.ParseInt: parsing \"\": invalid syntax"),
+            ("timeoutSeconds", "strconv.ParseInt: parsing \"\": invalid syntax"),
         ] {
             let failure = Query::parse(query).list_options().unwrap_err();
             assert_eq!((failure.code(), &*failure.message), (400, message));
@@ -205,12 +205,16 @@ mod tests {
 
     #[test]
     fn the_body_of_a_deletion_wins_over_its_query() {
-        let query = Query::parse("gracePeriodSeconds=5&propagationPolicy=Orphan");
+        let query = Query::parse("gracePeriodSeconds=5&propagationPolicy=Orphan&dryRun=All");
         let from_query = query.delete_options(None).unwrap();
         assert_eq!(from_query.grace_period_seconds, Some(5));
         assert_eq!(from_query.propagation_policy.as_deref(), Some("Orphan"));
         let body = DeleteOptions { grace_period_seconds: Some(0), ..DeleteOptions::default() };
-        assert_eq!(query.delete_options(Some(body)).unwrap().propagation_policy, None);
+        assert_eq!(from_query.dry_run, Some(vec!["All".to_owned()]));
+        let options = query.delete_options(Some(body)).unwrap();
+        assert_eq!((options.propagation_policy, options.dry_run), (None, None));
+        let odd = Query::parse("dryRun=Some");
+        assert!(odd.delete_options(Some(DeleteOptions::default())).is_ok() && odd.delete_options(None).is_err());
     }
 
     #[test]

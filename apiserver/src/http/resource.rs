@@ -12,12 +12,12 @@ use bytes::Bytes;
 use http::header::ALLOW;
 use http::request::Parts;
 use http::{HeaderValue, Method, Request, StatusCode};
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Status, StatusDetails};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{DeleteOptions, Status, StatusDetails};
 
 use crate::context::Context;
 use crate::http::app::App;
 use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
-use crate::http::content::body;
+use crate::http::content::body::{self, Sent};
 use crate::http::exchange::{Attributes, Exchange, Verb};
 use crate::http::logs;
 use crate::http::measures::Measures;
@@ -174,10 +174,17 @@ impl<'a> Place<'a> {
         })
     }
 
-    /// The object in the body of a write, as JSON.
-    async fn body(&self, body: Body, context: &Context) -> Result<Bytes, Failure> {
-        let (validation, warnings) = (context.field_validation, &context.warnings);
-        body::object(&self.parts.headers, body, self.expected(), validation, warnings).await
+    /// The circumstances of a deletion: what the query says of it stands in its options.
+    fn context_of_deletion(&self, options: &DeleteOptions) -> Context {
+        let dry_run = options.dry_run.as_ref().is_some_and(|runs| !runs.is_empty());
+        let (user, warnings) = (self.exchange.user.clone(), self.exchange.warnings.clone());
+        Context { dry_run, warnings, ..Context::new(user) }
+    }
+
+    /// The object in the body of a write, as JSON. What is to be said of its form is added to the circumstances.
+    async fn body(&self, body: Body, context: Context) -> Result<(Bytes, Context), Failure> {
+        let Sent { json, complaint } = body::object(&self.parts.headers, body, self.expected()).await?;
+        Ok((json, Context { complaint, ..context }))
     }
 
     fn reply(&self, code: StatusCode, accepted: Accepted, object: &Object) -> Response {
@@ -247,8 +254,7 @@ impl<'a> Place<'a> {
 
     async fn create(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
-        let context = self.context("CreateOptions")?;
-        let json = self.body(body, &context).await?;
+        let (json, context) = self.body(body, self.context("CreateOptions")?).await?;
         if self.subresource.is_some() || self.app.registry.only_acts(self.kind) {
             let answer = self.app.registry.act(&context, self.kind, self.target(), json).await?;
             return Ok(object::document(StatusCode::CREATED, accepted, answer, &self.parts.headers));
@@ -264,8 +270,7 @@ impl<'a> Place<'a> {
 
     async fn update(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
-        let context = self.context("UpdateOptions")?;
-        let json = self.body(body, &context).await?;
+        let (json, context) = self.body(body, self.context("UpdateOptions")?).await?;
         if self.kind.facts().flags.create_on_update {
             self.check_creation()?;
         }
@@ -303,8 +308,7 @@ impl<'a> Place<'a> {
     async fn delete(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let options = self.query.delete_options(body::delete_options(&self.parts.headers, body).await?)?;
-        let mut context = self.context("DeleteOptions")?;
-        context.dry_run = options.dry_run.is_some();
+        let context = self.context_of_deletion(&options);
         let deleted = self.app.registry.delete(&context, self.kind, self.target(), &options).await?;
         match deleted {
             Deleted::Object { object, pending } => {
@@ -324,8 +328,7 @@ impl<'a> Place<'a> {
     async fn delete_collection(&self, body: Body) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         let options = self.query.delete_options(body::delete_options(&self.parts.headers, body).await?)?;
-        let mut context = self.context("DeleteOptions")?;
-        context.dry_run = options.dry_run.is_some();
+        let context = self.context_of_deletion(&options);
         let list = self.query.list_options()?;
         let page = self.app.registry.delete_collection(&context, self.kind, self.namespace, &list, &options).await?;
         Ok(list::list(accepted, self.kind, page, &self.look()).await)

@@ -17,7 +17,8 @@ use crate::kinds::answer::Asked;
 use crate::kinds::canonical;
 use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
 use crate::kinds::kind::{Kind, Scaled};
-use crate::kinds::{unknown, zeros};
+use crate::kinds::strict::{self, Findings, Search};
+use crate::kinds::zeros;
 
 /// An entry of the kind list.
 pub type KindRef = &'static dyn AnyKind;
@@ -43,27 +44,37 @@ pub trait AnyKind: Send + Sync {
 }
 
 impl dyn AnyKind {
-    /// Reads what a client sent; unknown fields are dropped, and their places listed: `spec.foo`.
-    pub fn decode(&self, json: &[u8]) -> Result<Decoded, serde_json::Error> {
-        if zeros::may_be_in_text(json) {
-            return self.decode_value(serde_json::from_slice(json)?);
-        }
-        let draft = self.decode_kept(json)?;
-        let unknown = |definition| unknown::fields(&mut serde_json::Deserializer::from_slice(json), definition);
-        Ok(Decoded { draft, unknown_fields: self.definition().map(unknown).unwrap_or_default() })
+    /// Reads what a client sent; unknown fields are dropped.
+    pub fn decode(&self, json: &[u8], search: Search) -> Result<Decoded, serde_json::Error> {
+        let definition = self.definition();
+        let Findings { complaints, may_be_silent } = strict::scan(json, definition, search);
+        let draft = match definition.filter(|_| may_be_silent) {
+            Some(definition) => self.decode_without_silence(serde_json::from_slice(json)?, definition)?,
+            None => self.decode_kept(json)?,
+        };
+        Ok(Decoded { draft, complaints })
     }
 
-    pub fn decode_value(&self, mut value: Value) -> Result<Decoded, serde_json::Error> {
+    pub fn decode_value(&self, value: Value, search: Search) -> Result<Decoded, serde_json::Error> {
         let definition = self.definition();
-        if let Some(definition) = definition
-            && zeros::are_in(&value)
-        {
-            zeros::leave_out(&mut value, definition);
-        }
-        let unknown_fields = definition.map(|definition| unknown::fields(&value, definition)).unwrap_or_default();
         // By way of text: one more way to read would make the program larger by all types of the API.
-        let draft = self.decode_kept(&serde_json::to_vec(&value)?)?;
-        Ok(Decoded { draft, unknown_fields })
+        let json = serde_json::to_vec(&value)?;
+        let Findings { complaints, may_be_silent } = strict::scan(&json, definition, search);
+        let draft = match definition.filter(|_| may_be_silent) {
+            Some(definition) => self.decode_without_silence(value, definition)?,
+            None => self.decode_kept(&json)?,
+        };
+        Ok(Decoded { draft, complaints })
+    }
+
+    /// Reads what is left without the values that say nothing.
+    fn decode_without_silence(
+        &self,
+        mut value: Value,
+        definition: Definition,
+    ) -> Result<Box<dyn Draft>, serde_json::Error> {
+        zeros::leave_out(&mut value, definition);
+        self.decode_kept(&serde_json::to_vec(&value)?)
     }
 
     fn definition(&self) -> Option<Definition> {
@@ -75,7 +86,8 @@ impl dyn AnyKind {
 /// An object that has been read.
 pub struct Decoded {
     pub draft: Box<dyn Draft>,
-    pub unknown_fields: Vec<String>,
+    /// What the client should know: `unknown field "spec.foo"`.
+    pub complaints: Vec<String>,
 }
 
 /// An object on its way through a write, its type hidden. Drafts that are handed in beside one another are of one kind.

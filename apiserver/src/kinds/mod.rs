@@ -37,10 +37,10 @@ mod rules_tests;
 mod schedule;
 pub mod service_spec;
 mod storage_drivers;
+pub mod strict;
 mod table;
 #[cfg(test)]
 mod table_tests;
-pub mod unknown;
 #[cfg(test)]
 mod upstream;
 mod volume_sources;

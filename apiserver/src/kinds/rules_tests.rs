@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 
 use crate::kinds::KINDS;
 use crate::kinds::erased::Draft;
+use crate::kinds::strict::Search;
 
 pub fn draft(kind: &str, object: Value) -> Box<dyn Draft> {
     let entry = KINDS.iter().find(|entry| entry.facts().kind == kind).unwrap();
-    let mut draft = entry.decode_value(object).unwrap().draft;
+    let mut draft = entry.decode_value(object, Search::Silence).unwrap().draft;
     draft.fill_defaults();
     draft
 }

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
+use crate::kinds::strict::Search;
 
 /// Upstream's data lies beside the workspace, or beside the folder that it is in.
 fn place(name: &str) -> Option<PathBuf> {
@@ -49,8 +50,10 @@ fn objects_of_every_kind_come_out_as_they_went_in() {
     let Some(folder) = place("fixtures") else { return };
     for kind in KINDS {
         let (what, Some(object)) = (kind.facts().kind, fixture(&folder, *kind)) else { continue };
-        let decoded = kind.decode(object.to_string().as_bytes()).unwrap_or_else(|error| panic!("{what}: {error}"));
-        assert_eq!(decoded.unknown_fields, [""; 0], "{what}");
+        let decoded = kind
+            .decode(object.to_string().as_bytes(), Search::Everything)
+            .unwrap_or_else(|error| panic!("{what}: {error}"));
+        assert_eq!(decoded.complaints, [""; 0], "{what}");
         let encoded: Value = serde_json::from_slice(&decoded.draft.encode()).unwrap();
         assert_eq!(without_what_differs(encoded), without_what_differs(object), "{what}");
     }
@@ -184,7 +187,7 @@ fn what_upstreams_document_gives_a_default_has_it() {
         let definition = schema::of_kind(facts.group, facts.version, facts.kind).unwrap();
         let Some(object) = fixture(&folder, *kind) else { continue };
         let object = bare(&object, definition);
-        let mut draft = kind.decode_value(object).unwrap().draft;
+        let mut draft = kind.decode_value(object, Search::Silence).unwrap().draft;
         draft.fill_defaults();
         let mut found = Vec::new();
         defaults(definition, &draft.to_value(), facts.kind, &mut found);
@@ -236,8 +239,8 @@ fn places(value: &Value, at: &str, found: &mut Vec<String>) {
 
 /// Everything that a write does to an object, whatever it says.
 fn endure(kind: KindRef, object: &Value, old: &Value) {
-    let Ok(mut decoded) = kind.decode_value(object.clone()) else { return };
-    let old = kind.decode_value(old.clone()).unwrap().draft;
+    let Ok(mut decoded) = kind.decode_value(object.clone(), Search::Everything) else { return };
+    let old = kind.decode_value(old.clone(), Search::Silence).unwrap().draft;
     let mut errors = FieldErrors::default();
     let draft = &mut decoded.draft;
     draft.fill_defaults();

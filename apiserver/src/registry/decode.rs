@@ -2,61 +2,70 @@
 
 use api::failure::Failure;
 use api::field::{FieldError, FieldErrors, Path};
-use api::names::split_api_version;
+use api::names::{GroupVersionKind, split_api_version};
+use api::schema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::context::{Context, FieldValidation};
-use crate::kinds::erased::{Decoded, Draft, KindRef};
+use crate::kinds::erased::{Draft, KindRef};
 use crate::kinds::facts::Facts;
+use crate::kinds::strict::{self, Search};
 
 /// Reads a body that must be an object of this kind.
 pub fn body(context: &Context, kind: KindRef, json: &[u8]) -> Result<Box<dyn Draft>, Failure> {
     let facts = kind.facts();
-    let decoded = kind.decode(json).map_err(|error| refusal(facts, json, &error))?;
+    let decoded = kind.decode(json, search(context)).map_err(|error| refusal(facts, json, &error))?;
     let prefix = || cannot_be_handled(facts, facts.kind, facts.version);
-    accept(context, decoded, |complaint| Failure::bad_request(prefix() + &complaint))
+    tell(context, decoded.complaints, |complaint| Failure::bad_request(prefix() + &complaint))?;
+    Ok(decoded.draft)
 }
 
 /// Reads what a patch made of an object.
 pub fn patched(context: &Context, kind: KindRef, value: Value) -> Result<Box<dyn Draft>, Failure> {
     // Only for the text of a refusal.
     let shown = if context.field_validation == FieldValidation::Strict { value.clone() } else { Value::Null };
-    let decoded = kind.decode_value(value).map_err(|error| invalid_patch("", &error.to_string()))?;
-    accept(context, decoded, |complaint| invalid_patch(&shown.to_string(), &complaint))
+    let decoded = kind.decode_value(value, search(context)).map_err(|error| invalid_patch("", &error.to_string()))?;
+    tell(context, decoded.complaints, |complaint| invalid_patch(&shown.to_string(), &complaint))?;
+    Ok(decoded.draft)
 }
 
-fn invalid_patch(patched: &str, why: &str) -> Failure {
+fn search(context: &Context) -> Search {
+    match context.field_validation {
+        FieldValidation::Ignore => Search::Silence,
+        FieldValidation::Warn | FieldValidation::Strict => Search::Everything,
+    }
+}
+
+pub fn invalid_patch(patched: &str, why: &str) -> Failure {
     let error = FieldError::invalid(&Path::new("patch"), patched, why);
     Failure::invalid("", "", "", FieldErrors(vec![error]))
 }
 
-fn accept(
+/// Tells what is to be complained of in an object that is read elsewhere.
+pub fn check(
     context: &Context,
-    decoded: Decoded,
-    refuse: impl FnOnce(String) -> Failure,
-) -> Result<Box<dyn Draft>, Failure> {
-    tell_unknown(context, &decoded.unknown_fields, refuse)?;
-    Ok(decoded.draft)
-}
-
-/// Refuses fields that the kind does not have, or tells the client, as it wishes. `refuse` makes the failure of a
-/// complaint that may not be passed over.
-pub fn tell_unknown(
-    context: &Context,
-    fields: &[String],
+    of: GroupVersionKind,
+    json: &[u8],
     refuse: impl FnOnce(String) -> Failure,
 ) -> Result<(), Failure> {
-    if fields.is_empty() {
+    if context.field_validation == FieldValidation::Ignore {
         return Ok(());
     }
-    let mut sentences = fields.iter().map(|field| format!("unknown field {field:?}"));
+    let definition = schema::of_kind(of.group, of.version, of.kind);
+    tell(context, strict::scan(json, definition, Search::Everything).complaints, refuse)
+}
+
+/// Refuses an object for all complaints about it, or tells the client each, as it wishes. What was found in its YAML comes
+/// first. `refuse` makes the failure of what may not be passed over.
+fn tell(context: &Context, found: Vec<String>, refuse: impl FnOnce(String) -> Failure) -> Result<(), Failure> {
+    let complaints: Vec<String> = context.complaint.iter().cloned().chain(found).collect();
     match context.field_validation {
         FieldValidation::Ignore => {}
-        FieldValidation::Warn => sentences.for_each(|sentence| context.warnings.add(sentence)),
+        FieldValidation::Warn => complaints.into_iter().for_each(|complaint| context.warnings.add(complaint)),
+        FieldValidation::Strict if complaints.is_empty() => {}
         FieldValidation::Strict => {
-            let list: Vec<String> = sentences.by_ref().collect();
-            return Err(refuse(format!("strict decoding error: {}", list.join(", "))));
+            return Err(refuse(format!("strict decoding error: {}", complaints.join(", "))));
         }
     }
     Ok(())

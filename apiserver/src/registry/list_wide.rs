@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use crate::context::{Context, FieldValidation};
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
+use crate::kinds::strict::Search;
 use crate::registry::Target;
 use crate::registry::fixtures::{Fixture, sample, value};
 use crate::registry::options::{Deleted, EventType, ListOptions, PatchType};
@@ -179,7 +180,8 @@ fn what_has_a_scale_shows_it() {
         let facts = kind.facts();
         let object = json!({"apiVersion": facts.api_version(), "kind": facts.kind});
         // Kinds with fields that they cannot be without have no scale.
-        let scaled = kind.decode_value(object).is_ok_and(|mut decoded| decoded.draft.scaled().is_some());
+        let scaled =
+            kind.decode_value(object, Search::Silence).is_ok_and(|mut decoded| decoded.draft.scaled().is_some());
         assert_eq!(scaled, facts.subresource("scale").is_some(), "{}", facts.plural);
     }
 }

@@ -17,7 +17,7 @@ use crate::registry::options::{PatchType, Written};
 use crate::registry::patch::Patch;
 use crate::registry::update::Proposal;
 use crate::registry::write::Noting;
-use crate::registry::{Registry, Target, managed_fields};
+use crate::registry::{Registry, Target, decode, managed_fields};
 use crate::storage::object::Object;
 
 /// The Scale of an object, at the object's revision.
@@ -48,7 +48,7 @@ fn scale_of(kind: KindRef, object: &Arc<Object>) -> Result<Scale, Failure> {
 
 /// What a client wants of a Scale.
 enum Wish {
-    Whole(Bytes),
+    Whole(Box<Scale>),
     Patch(Patch),
 }
 
@@ -60,7 +60,9 @@ impl Registry {
         target: Target<'_>,
         body: Bytes,
     ) -> Result<Written, Failure> {
-        self.write_scale(context, kind, target, Wish::Whole(body)).await
+        let scale = serde_json::from_slice(&body).map_err(unreadable)?;
+        decode::check(context, SCALE, &body, |complaint| refused(&complaint))?;
+        self.write_scale(context, kind, target, Wish::Whole(Box::new(scale))).await
     }
 
     pub(super) async fn patch_scale(
@@ -87,7 +89,7 @@ impl Registry {
     ) -> Result<Written, Failure> {
         let config = configuration(body)?;
         managed_fields::check(SCALE, &config)?;
-        let scale: Scale = serde_json::from_value(config.clone()).map_err(refused)?;
+        let scale: Scale = serde_json::from_value(config.clone()).map_err(unreadable)?;
         check(&scale, target)?;
         let config = of_parent(kind, config);
         let writer = self.writer(context, kind, Some("scale"));
@@ -116,7 +118,7 @@ impl Registry {
         wish: Wish,
     ) -> Result<Written, Failure> {
         let propose = |current: &Arc<Object>| {
-            let scale = wished(kind, current, &wish)?;
+            let scale = wished(context, kind, current, &wish)?;
             check(&scale, target)?;
             let mut draft = Self::decode_stored(kind, current)?;
             let parts = draft.scaled().ok_or_else(Failure::unknown_resource)?;
@@ -137,8 +139,12 @@ impl Registry {
 
 const SCALE: GroupVersionKind = GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" };
 
-fn refused(error: serde_json::Error) -> Failure {
-    Failure::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {error}"))
+fn refused(why: &str) -> Failure {
+    Failure::bad_request(format!("Scale in version \"v1\" cannot be handled as a Scale: {why}"))
+}
+
+fn unreadable(error: serde_json::Error) -> Failure {
+    refused(&error.to_string())
 }
 
 /// The part of the object that the configuration of its Scale speaks of.
@@ -151,14 +157,17 @@ fn of_parent(kind: KindRef, scale: Value) -> Value {
     config
 }
 
-fn wished(kind: KindRef, current: &Arc<Object>, wish: &Wish) -> Result<Scale, Failure> {
+fn wished(context: &Context, kind: KindRef, current: &Arc<Object>, wish: &Wish) -> Result<Scale, Failure> {
     match wish {
-        Wish::Whole(body) => serde_json::from_slice(body).map_err(refused),
+        Wish::Whole(scale) => Ok(Scale::clone(scale)),
         Wish::Patch(patch) => {
             let scale = scale_of(kind, current)?;
-            let mut value = serde_json::to_value(scale).map_err(refused)?;
-            patch.apply_to("autoscaling", "v1", "Scale", &mut value)?;
-            serde_json::from_value(value).map_err(refused)
+            let mut value = serde_json::to_value(scale).map_err(unreadable)?;
+            patch.apply_to(SCALE.group, SCALE.version, SCALE.kind, &mut value)?;
+            let text = value.to_string();
+            let scale = serde_json::from_value(value).map_err(unreadable)?;
+            decode::check(context, SCALE, text.as_bytes(), |complaint| decode::invalid_patch(&text, &complaint))?;
+            Ok(scale)
         }
     }
 }

@@ -13,9 +13,10 @@ use api::protobuf::{self, Writer};
 use api::quantity::Quantity;
 use api::selector::{FieldSelector, LabelSelector};
 use apiserver::http::content::accept::{self, Offer};
-use apiserver::http::content::{duplicates, pretty, yaml};
+use apiserver::http::content::{pretty, yaml};
 use apiserver::http::path;
 use apiserver::http::query::Query;
+use apiserver::kinds::strict::{self, Search};
 use apiserver::registry::continuation::Continuation;
 use apiserver::registry::managed_fields::Set;
 use apiserver::registry::options::PatchType;
@@ -199,7 +200,7 @@ fn accept_headers() {
         let Ok(value) = HeaderValue::from_bytes(bytes) else { return false };
         let headers = HeaderMap::from_iter([(http::header::ACCEPT, value)]);
         let offers = [Offer::Objects, Offer::Custom, Offer::Plain, Offer::Document, Offer::Discovery];
-        offers.map(|offer| accept::negotiate(&headers, None, offer).is_ok()).contains(&true)
+        offers.map(|offer| accept::negotiate(&headers, None, || offer).is_ok()).contains(&true)
     });
 }
 
@@ -219,8 +220,11 @@ fn yaml_documents() {
 #[test]
 fn json_texts() {
     let seeds = [pod().to_string().into_bytes(), br#"{"a":{"b":[{"c":1},{"c":1,"c":2}]},"a":"\u00e4\"\\"}"#.to_vec()];
+    let definition = api::schema::of_kind("", "v1", "Pod");
     feed("JSON", &seeds, |bytes| {
-        duplicates::find(bytes);
+        let findings = strict::scan(bytes, definition, Search::Everything);
+        let silence = strict::scan(bytes, None, Search::Silence);
+        assert_eq!(silence.may_be_silent, findings.may_be_silent);
         let Ok(value) = serde_json::from_slice::<Value>(bytes) else { return false };
         assert_eq!(serde_json::from_slice::<Value>(&pretty::indent(bytes)).unwrap(), value);
         true

@@ -15,7 +15,8 @@ use serde::Deserialize;
 use serde::de::IgnoredAny;
 
 use crate::context::{FieldValidation, Warnings};
-use crate::http::content::{duplicates, yaml};
+use crate::http::content::yaml;
+use crate::kinds::strict::{self, Search};
 use crate::registry::options::PatchType;
 
 /// The longest body that is read: two of the largest objects, as upstream has it.
@@ -80,28 +81,27 @@ fn unsupported(accepted: &[&str]) -> Failure {
     Failure::new(Reason::UnsupportedMediaType, text.to_owned() + &accepted.join(", "))
 }
 
-/// An object as JSON, whichever way it was written. Keys that stand twice are told as `validation` says; protobuf has
-/// none. A message that does not say what it is, is what is `expected`.
-pub async fn object(
-    headers: &HeaderMap,
-    body: Body,
-    expected: GroupVersionKind,
-    validation: FieldValidation,
-    warnings: &Warnings,
-) -> Result<Bytes, Failure> {
+/// The object in a body, as JSON.
+#[derive(Debug)]
+pub struct Sent {
+    pub json: Bytes,
+    /// About keys that stand twice in YAML. In JSON they are found where it is decoded; protobuf has none.
+    pub complaint: Option<String>,
+}
+
+/// An object as JSON, whichever way it was written. A message that does not say what it is, is what is `expected`.
+pub async fn object(headers: &HeaderMap, body: Body, expected: GroupVersionKind) -> Result<Sent, Failure> {
     let format = format(headers, expected)?;
     let bytes = read(body).await?;
     match format {
-        Format::Json => {
-            tell_duplicates(&bytes, validation, warnings)?;
-            return Ok(bytes);
+        Format::Json => Ok(Sent { json: bytes, complaint: None }),
+        Format::Protobuf => Ok(Sent { json: of_protobuf(&bytes, expected)?.into(), complaint: None }),
+        Format::Yaml => {
+            let document = parse_yaml(&bytes)?;
+            let complaint = document.duplicate.map(|duplicate| format!("yaml: {duplicate}"));
+            Ok(Sent { json: document.value.to_string().into(), complaint })
         }
-        Format::Protobuf => return of_protobuf(&bytes, expected).map(Bytes::from),
-        Format::Yaml => {}
     }
-    let document = parse_yaml(&bytes)?;
-    tell(document.duplicate.map(|duplicate| format!("yaml: {duplicate}")).into_iter().collect(), validation, warnings)?;
-    Ok(document.value.to_string().into())
 }
 
 /// A patch as it came, or as JSON if it is a configuration that is applied.
@@ -115,14 +115,29 @@ pub async fn patch(
     if patch_type == PatchType::Apply {
         return configuration(bytes, validation, warnings);
     }
-    tell_duplicates(&bytes, validation, warnings)?;
+    let complaints = duplicates(&bytes, validation);
+    match validation {
+        FieldValidation::Strict if !complaints.is_empty() => {
+            return Err(Failure::bad_request(format!("strict decoding error: {}", complaints.join(", "))));
+        }
+        _ => complaints.into_iter().for_each(|complaint| warnings.add(complaint)),
+    }
     Ok(bytes)
+}
+
+/// Complaints about keys that stand twice, if somebody wants to know.
+fn duplicates(json: &[u8], validation: FieldValidation) -> Vec<String> {
+    if validation == FieldValidation::Ignore {
+        return Vec::new();
+    }
+    strict::scan(json, None, Search::Everything).complaints
 }
 
 /// A configuration is YAML. Most clients send JSON, which is YAML too, and much sooner read.
 fn configuration(bytes: Bytes, validation: FieldValidation, warnings: &Warnings) -> Result<Bytes, Failure> {
     let is_json = bytes.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<IgnoredAny>(&bytes).is_ok();
-    if is_json && (validation == FieldValidation::Ignore || duplicates::find(&bytes).is_empty()) {
+    // What stands twice is told in the words of YAML.
+    if is_json && duplicates(&bytes, validation).is_empty() {
         return Ok(bytes);
     }
     let text = std::str::from_utf8(&bytes).map_err(|_| Failure::bad_request("error decoding YAML: it is not UTF-8"))?;
@@ -139,27 +154,6 @@ fn configuration(bytes: Bytes, validation: FieldValidation, warnings: &Warnings)
         FieldValidation::Ignore => {}
     }
     Ok(document.value.to_string().into())
-}
-
-fn tell_duplicates(json: &[u8], validation: FieldValidation, warnings: &Warnings) -> Result<(), Failure> {
-    if validation == FieldValidation::Ignore {
-        return Ok(());
-    }
-    let found = duplicates::find(json);
-    tell(found.iter().map(|place| format!("duplicate field {place:?}")).collect(), validation, warnings)
-}
-
-fn tell(complaints: Vec<String>, validation: FieldValidation, warnings: &Warnings) -> Result<(), Failure> {
-    match validation {
-        FieldValidation::Strict if !complaints.is_empty() => {
-            Err(Failure::bad_request(format!("strict decoding error: {}", complaints.join(", "))))
-        }
-        FieldValidation::Warn => {
-            complaints.into_iter().for_each(|complaint| warnings.add(complaint));
-            Ok(())
-        }
-        FieldValidation::Strict | FieldValidation::Ignore => Ok(()),
-    }
 }
 
 fn parse_yaml(bytes: &[u8]) -> Result<yaml::Document, Failure> {
@@ -240,44 +234,51 @@ mod tests {
         HeaderMap::from_iter([(CONTENT_TYPE, HeaderValue::from_static(media_type))])
     }
 
-    async fn taken(headers: HeaderMap, body: &'static str, validation: FieldValidation) -> Result<Bytes, Failure> {
-        object(&headers, Body::from(body), POD, validation, &Warnings::default()).await
+    async fn taken(headers: HeaderMap, body: &'static str) -> Result<Bytes, Failure> {
+        object(&headers, Body::from(body), POD).await.map(|read| read.json)
     }
 
     #[tokio::test]
     async fn json_yaml_and_protobuf_are_taken_and_nothing_else() {
-        let strict = FieldValidation::Strict;
-        assert_eq!(taken(HeaderMap::new(), "{}", strict).await.unwrap(), "{}");
-        assert_eq!(taken(typed("application/json; charset=utf-8"), "{}", strict).await.unwrap(), "{}");
-        assert_eq!(taken(typed("application/yaml"), "a: on", strict).await.unwrap(), r#"{"a":true}"#);
+        assert_eq!(taken(HeaderMap::new(), "{}").await.unwrap(), "{}");
+        assert_eq!(taken(typed("application/json; charset=utf-8"), "{}").await.unwrap(), "{}");
+        assert_eq!(taken(typed("application/yaml"), "a: on").await.unwrap(), r#"{"a":true}"#);
         let nameless = "k8s\0\x12\x06\x12\x04\x52\x02n1";
-        assert_eq!(taken(typed(PROTOBUF), nameless, strict).await.unwrap(), r#"{"spec":{"nodeName":"n1"}}"#);
-        let failure = taken(typed(PROTOBUF), "k8s", strict).await.unwrap_err();
+        assert_eq!(taken(typed(PROTOBUF), nameless).await.unwrap(), r#"{"spec":{"nodeName":"n1"}}"#);
+        let failure = taken(typed(PROTOBUF), "k8s").await.unwrap_err();
         assert!(failure.code() == 400 && failure.message.starts_with("provided data does not appear to be"));
-        let failure = taken(typed(PROTOBUF), "k8s\0\x12\x02\x12\x01", strict).await.unwrap_err();
+        let failure = taken(typed(PROTOBUF), "k8s\0\x12\x02\x12\x01").await.unwrap_err();
         assert_eq!(failure.message, "Pod in version \"v1\" cannot be handled as a Pod: unexpected EOF");
-        let failure = taken(typed("application/cbor"), "", strict).await.unwrap_err();
+        let failure = taken(typed("application/cbor"), "").await.unwrap_err();
         assert_eq!(failure.code(), 415);
         assert!(failure.message.ends_with(
             "accepted media types include: application/json, application/yaml, application/vnd.kubernetes.protobuf"
         ));
         let custom = GroupVersionKind { group: "example.com", version: "v1", kind: "Cron" };
-        let failure = object(&typed(PROTOBUF), Body::empty(), custom, strict, &Warnings::default()).await.unwrap_err();
+        let failure = object(&typed(PROTOBUF), Body::empty(), custom).await.unwrap_err();
         assert!(failure.code() == 415 && failure.message.ends_with("application/json, application/yaml"));
     }
 
     #[tokio::test]
-    async fn keys_that_stand_twice_are_refused_or_told() {
-        let yaml = || typed("application/yaml");
-        assert_eq!(taken(yaml(), "a: 1\na: 2", FieldValidation::Strict).await.unwrap_err().code(), 400);
-        let json = r#"{"spec":{"a":1,"a":2}}"#;
-        let failure = taken(HeaderMap::new(), json, FieldValidation::Strict).await.unwrap_err();
+    async fn a_key_that_stands_twice_in_yaml_is_complained_of() {
+        let read = object(&typed("application/yaml"), Body::from("a: 1\na: 2"), POD).await.unwrap();
+        assert_eq!(read.json, r#"{"a":2}"#);
+        assert!(read.complaint.unwrap().starts_with("yaml: "));
+        assert_eq!(taken(typed("application/yaml"), "a: [").await.unwrap_err().code(), 400);
+    }
+
+    #[tokio::test]
+    async fn a_key_that_stands_twice_in_a_patch_is_refused_or_told() {
+        let read = async |text: &'static str, validation| {
+            let warnings = Warnings::default();
+            let read = patch(PatchType::Merge, Body::from(text), validation, &warnings).await;
+            read.map(|_| warnings.take())
+        };
+        let twice = r#"{"spec":{"a":1,"a":2}}"#;
+        let failure = read(twice, FieldValidation::Strict).await.unwrap_err();
         assert_eq!(failure.message, "strict decoding error: duplicate field \"spec.a\"");
-        assert!(taken(HeaderMap::new(), json, FieldValidation::Ignore).await.is_ok());
-        let warnings = Warnings::default();
-        object(&yaml(), Body::from("a: 1\na: 2"), POD, FieldValidation::Warn, &warnings).await.unwrap();
-        assert_eq!(warnings.take().len(), 1);
-        assert_eq!(taken(yaml(), "a: [", FieldValidation::Ignore).await.unwrap_err().code(), 400);
+        assert_eq!(read(twice, FieldValidation::Warn).await.unwrap(), ["duplicate field \"spec.a\""]);
+        assert_eq!(read(twice, FieldValidation::Ignore).await.unwrap(), [""; 0]);
     }
 
     #[tokio::test]

@@ -2,7 +2,6 @@
 
 pub mod accept;
 pub mod body;
-pub mod duplicates;
 pub mod gzip;
 pub mod lent;
 pub mod pretty;

@@ -54,6 +54,25 @@ async fn options_come_in_the_body_or_in_the_query() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_dry_run_in_the_query_counts_where_there_is_no_body() {
+    let server = furnished(&Tasks::new()).await;
+    for (query, options, stays) in [
+        ("?dryRun=All", Value::Null, true),
+        ("", json!({"dryRun": ["All"]}), true),
+        ("?dryRun=All", json!({"gracePeriodSeconds": 0}), false),
+        ("?dryRun=Some", json!({"dryRun": []}), false),
+    ] {
+        for path in ["/a", ""] {
+            make(&server, "a").await;
+            let (code, answer) = does(&server, "DELETE", &format!("{MAPS}{path}{query}"), &options).await;
+            assert_eq!(code, 200, "{answer}");
+            assert_eq!(is_there(&server, &format!("{MAPS}/a")).await, stays, "{path}{query} {options}");
+            delete(&server, "a", &Value::Null).await;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn options_that_contradict_each_other_are_refused() {
     let server = furnished(&Tasks::new()).await;
     make(&server, "a").await;

@@ -85,6 +85,7 @@ async fn options_that_contradict_each_other_are_all_named() {
             "invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax".to_owned(),
         ),
         ("?limit=x", 400, "strconv.ParseInt: parsing \"x\": invalid syntax".to_owned()),
+        ("?timeoutSeconds=null", 400, "strconv.ParseInt: parsing \"null\": invalid syntax".to_owned()),
         ("?resourceVersion=5&continue=eyJ2IjoiIn0", 400, "specifying resource version is not allowed when using continue".to_owned()),
     ] {
         let (got, status) = get(&server, query).await;

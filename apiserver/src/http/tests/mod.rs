@@ -15,5 +15,6 @@ mod refusals;
 mod reviews;
 mod tls;
 mod updates;
+mod validation;
 mod watches;
 mod web_sockets;

@@ -207,6 +207,7 @@ async fn what_a_watch_cannot_mean_is_refused_before_it_begins() {
         ("&sendInitialEvents=true", 422, format!("{start}sendInitialEvents requires setting resourceVersionMatch to NotOlderThan")),
         ("&resourceVersion=x", 400, "invalid resource version: resourceVersion: Invalid value: \"x\": strconv.ParseUint: parsing \"x\": invalid syntax".to_owned()),
         ("&timeoutSeconds=1m", 400, "strconv.ParseInt: parsing \"1m\": invalid syntax".to_owned()),
+        ("&timeoutSeconds=null", 400, "strconv.ParseInt: parsing \"null\": invalid syntax".to_owned()),
         ("&fieldSelector=x%3Dy", 400, "\"x\" is not a known field selector: only \"metadata.name\", \"metadata.namespace\"".to_owned()),
     ] {
         let path = format!("{MAPS}?watch=1{query}");

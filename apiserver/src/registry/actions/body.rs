@@ -2,12 +2,10 @@
 
 use api::failure::Failure;
 use api::names::GroupVersionKind;
-use api::schema;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::context::Context;
-use crate::kinds::unknown;
 use crate::registry::{Target, decode};
 
 /// A body that must be of this kind. `old_version` is an earlier one with the same fields.
@@ -21,8 +19,6 @@ pub fn read<T: DeserializeOwned>(
         Failure::bad_request(format!("couldn't get version/kind; json parse error: {error}"))
     };
     let mut value: Value = serde_json::from_slice(json).map_err(unreadable)?;
-    let definition = schema::of_kind(of.group, of.version, of.kind);
-    let unknown_fields = definition.map(|definition| unknown::fields(&value, definition)).unwrap_or_default();
     let claim = |value: &Value, field: &str| value[field].as_str().unwrap_or_default().to_owned();
     let (kind, api_version) = (claim(&value, "kind"), claim(&value, "apiVersion"));
     let old = old_version.map(|version| api::names::api_version(of.group, version));
@@ -43,7 +39,7 @@ pub fn read<T: DeserializeOwned>(
         fields.remove("kind");
         fields.remove("apiVersion");
     }
-    decode::tell_unknown(context, &unknown_fields, |complaint| Failure::bad_request(cannot(&complaint)))?;
+    decode::check(context, of, json, |complaint| Failure::bad_request(cannot(&complaint)))?;
     // By way of text, as objects are read: one more way would make the program larger.
     let read = serde_json::to_vec(&value).and_then(|json| api::json::read(&json));
     read.map_err(|error| Failure::bad_request(cannot(&error)))

@@ -7,6 +7,7 @@ use serde_json::Value;
 
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
+use crate::kinds::strict::Search;
 use crate::registry::managed_fields::types::Type;
 
 pub struct Versions {
@@ -42,7 +43,7 @@ impl Versions {
             return Some(Cow::Borrowed(value));
         }
         let (from, to) = (self.kind_at(from)?, self.kind_at(to)?);
-        let draft = from.decode_value(value.clone()).ok()?.draft;
+        let draft = from.decode_value(value.clone(), Search::Silence).ok()?.draft;
         let stored = from.encode_stored(&*draft).ok()?;
         let viewed = match to.view(&stored) {
             None => stored,
