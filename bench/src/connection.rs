@@ -1,5 +1,6 @@
 //! One client's connection to the server: HTTP/1.1 or HTTP/2 over TLS, with as little work per request as possible.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
@@ -29,17 +30,20 @@ pub struct Connection {
     authority: HeaderValue,
     prefix: String,
     token: Option<HeaderValue>,
-    driver: JoinHandle<()>,
+    driver: Arc<Driver>,
 }
+
+/// The task that moves the bytes. It ends with the last user of the connection.
+struct Driver(JoinHandle<()>);
 
 enum Sender {
     One(http1::SendRequest<Full<Bytes>>),
     Two(http2::SendRequest<Full<Bytes>>),
 }
 
-impl Drop for Connection {
+impl Drop for Driver {
     fn drop(&mut self) {
-        self.driver.abort();
+        self.0.abort();
     }
 }
 
@@ -60,7 +64,15 @@ impl Connection {
         };
         let scheme = if cluster.tls.is_some() { "https" } else { "http" };
         let (authority, prefix, token) = (cluster.authority.clone(), cluster.prefix.clone(), cluster.token.clone());
-        Ok(Self { sender, scheme, authority, prefix, token, driver })
+        Ok(Self { sender, scheme, authority, prefix, token, driver: Arc::new(Driver(driver)) })
+    }
+
+    /// The same connection for one more user.
+    pub fn share(&self) -> Result<Self> {
+        let Sender::Two(sender) = &self.sender else { bail!("a connection of HTTP/1.1 has one user: use --http 2") };
+        let (authority, prefix, token) = (self.authority.clone(), self.prefix.clone(), self.token.clone());
+        let sender = Sender::Two(sender.clone());
+        Ok(Self { sender, scheme: self.scheme, authority, prefix, token, driver: self.driver.clone() })
     }
 
     /// Sends a request and returns the answer's head; its body is still to come.

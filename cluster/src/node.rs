@@ -73,7 +73,8 @@ fn way_back(server: &ApiServer, node: &str) -> InProcess {
 pub async fn all_ready(client: Client, names: &[String]) -> Result<()> {
     let nodes: Api<Unread> = Api::all_with(client, &ApiResource::erase::<Node>(&()));
     for name in names {
-        let states = states::<Node>(nodes.clone(), name).try_filter(|node| ready(node.as_ref().is_some_and(takes_pods)));
+        let states =
+            states::<Node>(nodes.clone(), name).try_filter(|node| ready(node.as_ref().is_some_and(takes_pods)));
         pin!(states).try_next().await.with_context(|| format!("wait until {name} is ready"))?;
     }
     Ok(())

@@ -5,6 +5,7 @@
 //! A write's way: `store` (checks and reads the bytes) → `writer` (gathers a batch, decides it) → an engine (makes it
 //! last, gives revisions) → `feed` (publishes: `snapshot`, `history`, `log`) → the answer.
 
+mod archive;
 #[cfg(test)]
 mod contract;
 mod draft;

@@ -28,7 +28,7 @@ pub async fn measure(cluster: &Cluster, room: &Room, span: Duration, report: &mu
     let pod = objects::padded_pod("measured", 2_048, json!({"nodeName": room.namespace}));
     connection.create(&room.core("pods"), pod.to_string().into()).await.context("make a pod")?;
     let revision = revision_of(&connection.get(&room.slices()).await?)?;
-    let mut slices = Stream::open(cluster, &room.slices(), &revision).await?;
+    let mut slices = Stream::open(cluster.connect().await?, &room.slices(), &revision).await?;
     let status_path = format!("{}/measured/status", room.core("pods"));
     let mut durations = Durations::default();
     let end = Instant::now() + span;

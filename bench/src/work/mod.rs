@@ -76,6 +76,9 @@ pub struct ListOptions {
 pub struct WatchOptions {
     #[arg(long, default_value_t = 100, value_parser = clap::value_parser!(u16).range(1..=5000))]
     pub watchers: u16,
+    /// How many share a connection, as the informers of one program do.
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub streams: u16,
     /// The server's processes: what they need for the watchers is told too.
     #[arg(long)]
     pub pid: Vec<u32>,
@@ -185,7 +188,10 @@ async fn all(cluster: &Cluster, room: &Room, options: &AllOptions, span: Duratio
     let mut connection = cluster.connect().await?;
     room::empty(&mut connection, &room.core("configmaps")).await?;
     note("list", list::measure(cluster, room, &list_options, span, report).await);
-    note("watch", watch::measure(cluster, room, &WatchOptions { watchers: 100, pid: Vec::new() }, span, report).await);
+    note(
+        "watch",
+        watch::measure(cluster, room, &WatchOptions { watchers: 100, streams: 1, pid: Vec::new() }, span, report).await,
+    );
     note("endpoints", endpoints::measure(cluster, room, span, report).await);
     note("proxy", proxy::measure(cluster, room, &options.proxy, span, report).await);
     if !options.pid.is_empty() {

@@ -36,7 +36,7 @@ pub async fn measure(
     let revision = revision_of(&connection.get(&format!("{path}?limit=1")).await?)?;
     let watchers = usize::from(options.watchers);
     let before = memory::megabytes(&options.pid)?;
-    let streams = try_join_all((0..watchers).map(|_| Stream::open(cluster, &path, &revision))).await?;
+    let streams = open(cluster, options, &path, &revision).await?;
     if !options.pid.is_empty() {
         tokio::time::sleep(memory::SETTLE).await;
         report.add(format!("memory for {watchers} watchers"), memory::megabytes(&options.pid)? - before, "MB");
@@ -65,6 +65,15 @@ pub async fn measure(
     report.add_durations(&format!("watch, write until {watchers} have it"), &mut durations);
     tasks.shutdown().await;
     room::empty(&mut connection, &path).await
+}
+
+async fn open(cluster: &Cluster, options: &WatchOptions, path: &str, revision: &str) -> Result<Vec<Stream>> {
+    let (watchers, most) = (usize::from(options.watchers), usize::from(options.streams));
+    let mut connections = try_join_all((0..watchers.div_ceil(most)).map(|_| cluster.connect())).await?;
+    if most > 1 {
+        connections = (0..watchers).map(|number| connections[number / most].share()).collect::<Result<_>>()?;
+    }
+    try_join_all(connections.into_iter().map(|connection| Stream::open(connection, path, revision))).await
 }
 
 async fn wait_for_all(seeing: &mut mpsc::Receiver<usize>, round: usize, watchers: usize) -> Result<()> {
@@ -107,8 +116,7 @@ pub struct Stream {
 }
 
 impl Stream {
-    pub async fn open(cluster: &Cluster, path: &str, revision: &str) -> Result<Self> {
-        let mut connection = cluster.connect().await?;
+    pub async fn open(mut connection: Connection, path: &str, revision: &str) -> Result<Self> {
         let query = format!("{path}?watch=true&resourceVersion={revision}&timeoutSeconds=900");
         let response = connection.send(Method::GET, &query, JSON, Bytes::new()).await?;
         if !response.status().is_success() {

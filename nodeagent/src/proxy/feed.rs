@@ -2,9 +2,9 @@
 
 use futures::StreamExt;
 use futures::stream::BoxStream;
+use kube::api::ApiResource;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
-use kube::api::ApiResource;
 use kube::{Api, Client, Resource};
 use lifecycle::watch::{Unread, changes};
 use serde::de::DeserializeOwned;

@@ -5,8 +5,9 @@
 //! revisions are reserved.
 
 use anyhow::{Context, bail, ensure};
-use bytes::{Bytes, BytesMut};
+use bytes::BytesMut;
 
+use crate::storage::archive::Record;
 use crate::storage::object::Key;
 
 /// Up to which revision all may have been given out. Sorts before every object.
@@ -17,25 +18,6 @@ pub const RESERVED: &[u8] = b"\0reserved";
 const CHUNK: usize = 24 * 1024;
 
 const HEAD: usize = 8 + 4 + 4;
-
-/// An object with its names spelled out, as it lies on disk or in an export.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// `group/resource/namespace/name`.
-    pub path: String,
-    pub revision: u64,
-    pub bytes: Bytes,
-}
-
-impl Record {
-    /// Its group, resource, namespace and name.
-    pub fn names(&self) -> Result<[&str; 4], anyhow::Error> {
-        let mut parts = self.path.split('/');
-        let names = std::array::from_fn(|_| parts.next().unwrap_or_default());
-        ensure!(parts.next().is_none() && !names[3].is_empty(), "{:?} is not the key of an object", self.path);
-        Ok(names)
-    }
-}
 
 /// The path of a key: its part of every chunk's key.
 pub fn path(key: &Key) -> String {

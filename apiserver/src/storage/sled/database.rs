@@ -10,7 +10,8 @@ use std::time::{Duration, SystemTime};
 use anyhow::{Context, anyhow, bail, ensure};
 use sled::{Batch, Db};
 
-use crate::storage::sled::codec::{self, Assembly, Record};
+use crate::storage::archive::Record;
+use crate::storage::sled::codec::{self, Assembly};
 use crate::storage::whole_file;
 
 /// Large enough that chunks never leave the log for files of their own. Fixed when a database is made.
@@ -132,6 +133,11 @@ impl Database {
         self.log.sync_data().context("sync the log")
     }
 
+    /// All that is in it, and up to where revisions are reserved. For its end: sled keeps what it has read.
+    pub fn everything(&self) -> Result<(Vec<Record>, u64), anyhow::Error> {
+        Ok((objects(&self.db).collect::<Result<_, _>>()?, reserved(&self.db)?))
+    }
+
     /// Closes it, and answers where it lies.
     pub fn close(self) -> Result<PathBuf, anyhow::Error> {
         let Self { db, log, path, .. } = self;
@@ -200,32 +206,40 @@ impl Copy {
         Ok(Self { db: open(path)? })
     }
 
-    /// Up to which revision all may have been given out.
     pub fn reserved(&self) -> Result<u64, anyhow::Error> {
-        let value = guarded(|| self.db.get(codec::RESERVED).context("read the reserved revisions"))?;
-        let value = value.context("the reserved revisions are missing")?;
-        let value = <[u8; 8]>::try_from(&*value).map_err(|_| anyhow!("the reserved revisions make no sense"))?;
-        Ok(u64::from_be_bytes(value))
+        reserved(&self.db)
     }
 
-    /// Every object, by path.
     pub fn objects(&self) -> impl Iterator<Item = Result<Record, anyhow::Error>> {
-        let mut pairs = self.db.iter();
-        let mut assembly = Some(Assembly::default());
-        std::iter::from_fn(move || {
-            loop {
-                match guarded(|| pairs.next().transpose().context("read it")) {
-                    Err(error) => return Some(Err(error)),
-                    Ok(None) => return assembly.take()?.end().err().map(Err),
-                    Ok(Some((key, _))) if key == codec::RESERVED => {}
-                    Ok(Some((key, value))) => match assembly.as_mut()?.add(&key, &value).transpose() {
-                        None => {}
-                        Some(record) => return Some(record),
-                    },
-                }
-            }
-        })
+        objects(&self.db)
     }
+}
+
+/// Up to which revision all may have been given out.
+fn reserved(db: &Db) -> Result<u64, anyhow::Error> {
+    let value = guarded(|| db.get(codec::RESERVED).context("read the reserved revisions"))?;
+    let value = value.context("the reserved revisions are missing")?;
+    let value = <[u8; 8]>::try_from(&*value).map_err(|_| anyhow!("the reserved revisions make no sense"))?;
+    Ok(u64::from_be_bytes(value))
+}
+
+/// Every object, by path.
+fn objects(db: &Db) -> impl Iterator<Item = Result<Record, anyhow::Error>> {
+    let mut pairs = db.iter();
+    let mut assembly = Some(Assembly::default());
+    std::iter::from_fn(move || {
+        loop {
+            match guarded(|| pairs.next().transpose().context("read it")) {
+                Err(error) => return Some(Err(error)),
+                Ok(None) => return assembly.take()?.end().err().map(Err),
+                Ok(Some((key, _))) if key == codec::RESERVED => {}
+                Ok(Some((key, value))) => match assembly.as_mut()?.add(&key, &value).transpose() {
+                    None => {}
+                    Some(record) => return Some(record),
+                },
+            }
+        }
+    })
 }
 
 /// Opens a database, or makes one. A panic of sled's is an error like any other.

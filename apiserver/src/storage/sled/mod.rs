@@ -31,7 +31,7 @@ use crate::storage::object::Revision;
 use crate::storage::sled::database::Barrier;
 use crate::storage::sled::disk::Disk;
 
-pub(super) use self::codec::{Record, path};
+pub(super) use self::codec::path;
 pub(super) use self::recovery::restore;
 
 /// How many revisions are reserved at once. A write to disk is spent on so many volatile changes.

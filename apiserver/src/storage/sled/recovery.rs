@@ -3,6 +3,9 @@
 //! The old one is never touched: it is copied, the copy is opened, and what is in it goes into a new one. Until that
 //! counts, a crash changes nothing. What a process closes it also seals, so that later damage does not go unseen; after a
 //! crash, sled's own checksums tell where its log ends.
+//!
+//! To copy and open a long log takes its time, for it holds what came before too. So a process that closes a database also
+//! writes out what is in it (`closed`), and the next one reads that. Should it be damaged, the log is still there.
 
 use std::fs::{self, File};
 use std::io::{Read, Write};
@@ -12,15 +15,18 @@ use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, anyhow, ensure};
 use sled::Error::Io;
+use tracing::warn;
 
+use crate::storage::archive::{self, Archive, Record, Summary};
 use crate::storage::engine::{Feed, Stored};
 use crate::storage::object::{Key, Revision};
-use crate::storage::sled::codec::Record;
 use crate::storage::sled::database::{Barrier, Copy, Database, Put, check_blobs};
 use crate::storage::sled::directory::{Directory, damaged};
 use crate::storage::whole_file;
 
 const SEAL: &str = "seal";
+/// All objects as they were when the database was closed.
+const CLOSED: &str = "closed";
 /// An empty store is at a revision too: 0 means "any" to clients.
 const FIRST: Revision = Revision(1);
 /// How much is written at once.
@@ -54,12 +60,32 @@ pub fn start(
 }
 
 fn load(current: &Path, recovery: &Path, next: &mut Filling, feed: &Feed) -> Result<Revision, anyhow::Error> {
+    let closed = current.join(CLOSED);
+    if closed.exists() {
+        match archive::check(&closed) {
+            Ok(()) => {
+                let mut archive = Archive::open(&closed)?;
+                let reserved = archive.summary.revision.0;
+                return take(&mut archive, reserved, next, feed);
+            }
+            Err(error) => warn!(error = format!("{error:#}"), "what was closed is damaged; its log is read instead"),
+        }
+    }
     copy(current, recovery)?;
     let copy = Copy::open(recovery)?;
-    let reserved = copy.reserved()?;
+    take(&mut copy.objects(), copy.reserved()?, next, feed)
+}
+
+/// Feeds records, and hands them on to the next database.
+fn take(
+    records: &mut dyn Iterator<Item = Result<Record, anyhow::Error>>,
+    reserved: u64,
+    next: &mut Filling,
+    feed: &Feed,
+) -> Result<Revision, anyhow::Error> {
     // Whatever was given out before is at most what was reserved.
     let revision = Revision(reserved + 1);
-    let mut stored = copy.objects().map(|record| {
+    let mut stored = records.map(|record| {
         let record = record?;
         ensure!(record.revision <= reserved, "{}: its revision was never given out", record.path);
         let stored = known(&record, feed)?;
@@ -188,7 +214,10 @@ fn copy(from: &Path, to: &Path) -> Result<(), anyhow::Error> {
 
 /// Closes a database for good. Without a seal, which it then simply lacks, it is as good as after a crash.
 pub fn close(database: Database) -> Result<(), anyhow::Error> {
+    let (records, reserved) = database.everything()?;
     let path = database.close()?;
+    let summary = Summary { objects: records.len() as u64, revision: Revision(reserved) };
+    archive::write(&path.join(CLOSED), &path.join("closed.new"), summary, records.iter().map(Into::into))?;
     let print = Print::take(File::open(path.join("db")).context("open its log")?, None)?;
     whole_file::write(&path.join(SEAL), &path.join("seal.new"), |file| file.write_all(print.text().as_bytes()))
 }

@@ -10,6 +10,7 @@ use lifecycle::tasks::Tasks;
 use tempfile::TempDir;
 
 use super::*;
+use crate::storage::archive::Record;
 use crate::storage::contract::{self, Store};
 use crate::storage::fixtures::{LEASES, PODS, TestLayout, lease_key, lease_write, pod_bytes, pod_key, pod_of_size};
 use crate::storage::limits::Limits;
@@ -138,6 +139,7 @@ async fn a_directory_that_cannot_be_used_is_refused_with_advice() {
         commit(&store.storage, Write::create(pod_key("default", &name), pod_of_size("default", &name, 1000))).await;
     }
     store.stop().await;
+    fs::remove_file(directory.path().join("sled-1/closed")).unwrap();
     let log = directory.path().join("sled-1/db");
     let good = fs::read(&log).unwrap();
     let mut flipped = good.clone();
@@ -151,6 +153,34 @@ async fn a_directory_that_cannot_be_used_is_refused_with_advice() {
     assert!(refusal(&directory).await.contains("restore the newest export into a new one"));
     fs::write(&log, good).unwrap();
     open(&directory).await.stop().await;
+}
+
+#[tokio::test]
+async fn of_what_was_closed_and_its_log_one_may_be_damaged() {
+    let directory = tempfile::tempdir().unwrap();
+    let counted = async |directory: &TempDir| {
+        let store = open(directory).await;
+        let count = store.storage.snapshot().count(PODS, None);
+        store.stop().await;
+        count
+    };
+    let store = open(&directory).await;
+    for number in 0..50 {
+        let name = format!("pod-{number}");
+        commit(&store.storage, Write::create(pod_key("default", &name), pod_of_size("default", &name, 1000))).await;
+    }
+    store.stop().await;
+    fs::write(directory.path().join("sled-1/db"), b"").unwrap();
+    assert_eq!(counted(&directory).await, 50);
+    let closed = directory.path().join("sled-2/closed");
+    let mut text = fs::read(&closed).unwrap();
+    text[20_000] ^= 1;
+    fs::write(&closed, text).unwrap();
+    assert_eq!(counted(&directory).await, 50);
+    for part in ["closed", "db"] {
+        fs::write(directory.path().join("sled-3").join(part), b"").unwrap();
+    }
+    assert!(refusal(&directory).await.contains("restore the newest export into a new one"));
 }
 
 /// A directory as a crash may leave it: with a log like this, and without a seal.

@@ -106,7 +106,8 @@ async fn answer(client: &Client, name: &str) -> Result<(String, String)> {
     let changed = call(client, Method::PATCH, &path, &change).await.context("make the Service a NodePort")?;
     let nodes = read(client, NODES).await?;
     let internal = items(&nodes["items"][0]["status"]["addresses"]).find(|address| address["type"] == "InternalIP");
-    let at = socket(&internal.context("the node has an address")?["address"], &changed["spec"]["ports"][0]["nodePort"])?;
+    let at =
+        socket(&internal.context("the node has an address")?["address"], &changed["spec"]["ports"][0]["nodePort"])?;
     let answer = ask(at, PATIENCE).await.with_context(|| format!("ask the Service at {at}"))?;
     Ok((format!("http://{at}"), answer))
 }
