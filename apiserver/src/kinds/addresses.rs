@@ -7,26 +7,37 @@ use api::field::{FieldError, FieldErrors, Path};
 
 const ADDRESS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 const RANGE: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+const ZEROS_IN_RANGE: &str = "must not have leading 0s in IP or prefix length";
+
+/// An address that means the same to every reader, in whatever form.
+pub fn plain_ip(value: &str) -> Result<IpAddr, &'static str> {
+    let address: IpAddr = value.parse().map_err(|_| leading_zeros(value).unwrap_or(ADDRESS))?;
+    if is_mapped(address) { Err("must not be an IPv4-mapped IPv6 address") } else { Ok(address) }
+}
 
 /// An address in its canonical form: one address has one name.
 pub fn canonical_ip(value: &str) -> Result<(), String> {
-    let address: IpAddr = value.parse().map_err(|_| leading_zeros(value).unwrap_or(ADDRESS).to_owned())?;
-    if is_mapped(address) {
-        return Err("must not be an IPv4-mapped IPv6 address".to_owned());
-    }
+    let address = plain_ip(value)?;
     if address.to_string() != value {
         return Err(format!("must be in canonical form (\"{address}\")"));
     }
     Ok(())
 }
 
-/// A range, as old fields allow it: bits behind the prefix do not matter.
+/// A range that means the same to every reader, in whatever form.
 pub fn range(errors: &mut FieldErrors, path: &Path, value: &str) -> Option<Cidr> {
-    let parsed = value.parse().ok();
-    if parsed.is_none() {
-        errors.push(FieldError::invalid(path, value, RANGE));
-    }
-    parsed
+    let refusal = match (value.parse::<Cidr>(), value.split_once('/')) {
+        (Ok(parsed), Some((address, prefix))) => match address.parse::<IpAddr>() {
+            _ if prefix.len() > 1 && prefix.starts_with('0') => ZEROS_IN_RANGE,
+            Ok(address) if is_mapped(address) => "must not have an IPv4-mapped IPv6 address",
+            Ok(address) if address != parsed.network() => "must not have bits set beyond the prefix length",
+            _ => return Some(parsed),
+        },
+        (_, Some((address, _))) if leading_zeros(address).is_some() => ZEROS_IN_RANGE,
+        _ => RANGE,
+    };
+    errors.push(FieldError::invalid(path, value, refusal));
+    None
 }
 
 /// What is to be said of a range that old fields allow, if it may mean something else to another reader.
@@ -46,13 +57,7 @@ pub fn doubtful_range(value: &str, path: &Path) -> Option<String> {
 /// A range in its canonical form.
 pub fn canonical_range(errors: &mut FieldErrors, path: &Path, value: &str) -> Option<Cidr> {
     let parsed = range(errors, path, value)?;
-    let (address, _) = value.split_once('/')?;
-    let address: IpAddr = address.parse().ok()?;
-    if is_mapped(address) {
-        errors.push(FieldError::invalid(path, value, "must not have an IPv4-mapped IPv6 address"));
-    } else if address != parsed.network() {
-        errors.push(FieldError::invalid(path, value, "must not have bits set beyond the prefix length"));
-    } else if parsed.to_string() != value {
+    if parsed.to_string() != value {
         errors.push(FieldError::invalid(path, value, format!("must be in canonical form (\"{parsed}\")")));
     }
     Some(parsed)
@@ -113,6 +118,8 @@ mod tests {
         assert_eq!(told("10.0.0.1"), [format!("x: Invalid value: \"10.0.0.1\": {RANGE}")]);
         let bits = "x: Invalid value: \"10.0.0.1/8\": must not have bits set beyond the prefix length";
         assert_eq!(told("10.0.0.1/8"), [bits]);
+        let zeros = "x: Invalid value: \"010.0.0.0/8\": must not have leading 0s in IP or prefix length";
+        assert_eq!(told("010.0.0.0/8"), [zeros]);
         let form = "x: Invalid value: \"2001:DB8::/64\": must be in canonical form (\"2001:db8::/64\")";
         assert_eq!(told("2001:DB8::/64"), [form]);
     }

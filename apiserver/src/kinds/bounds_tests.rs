@@ -147,6 +147,30 @@ fn claims_ask_for_storage_and_keep_what_they_got() {
         update_refusals("PersistentVolumeClaim", bound(json!({})), bound(asks("1Gi"))),
         ["spec.resources.requests.storage: Forbidden: field can not be less than status.capacity"]
     );
+    let class = |name: &str| bound(json!({"volumeAttributesClassName": name}));
+    let applied = merged(class("a"), &json!({"status": {"currentVolumeAttributesClassName": "a"}}));
+    assert_eq!(
+        update_refusals("PersistentVolumeClaim", applied, bound(json!({}))),
+        ["spec.volumeAttributesClassName: Forbidden: update to nil is forbidden when \
+          status.currentVolumeAttributesClassName is not nil"]
+    );
+    assert_eq!(update_refusals("PersistentVolumeClaim", class("a"), bound(json!({}))), [""; 0]);
+    let annotated = |spec: Value, class: Value| {
+        merged(claim(spec), &json!({"metadata": {"annotations": {"volume.beta.kubernetes.io/storage-class": class}}}))
+    };
+    let (old, new) = (annotated(json!({}), json!("s")), annotated(json!({"storageClassName": "s"}), Value::Null));
+    assert_eq!(update_refusals("PersistentVolumeClaim", old.clone(), new), [""; 0]);
+    assert_eq!(
+        update_refusals("PersistentVolumeClaim", old, annotated(json!({}), json!("t"))),
+        ["metadata.annotations.volume.beta.kubernetes.io/storage-class: Invalid value: \"t\": field is immutable"]
+    );
+    let resizing = json!({"status": {"allocatedResourceStatuses": {"storage": "Growing", "cpu": "NodeResizePending"}}});
+    let refused = status_refusals("PersistentVolumeClaim", bound(json!({})), merged(bound(json!({})), &resizing));
+    assert_eq!(
+        refused[0],
+        "status.allocatedResourceStatuses: Unsupported value: \"cpu\": supported values: \"storage\""
+    );
+    assert!(refused[1].starts_with("status.allocatedResourceStatuses: Unsupported value: \"storage\": supported"));
     let refused = update_refusals("PersistentVolumeClaim", claim(json!({})), claim(asks("3Gi")));
     assert_eq!(
         refused,
@@ -177,6 +201,19 @@ fn volumes_have_one_source_for_ever() {
         &[
             (json!({"hostPath": null}), &["spec: Required value: must specify a volume type"]),
             (
+                json!({"hostPath": null, "nfs": {"server": "s", "path": ""}}),
+                &["spec.nfs.path: Required value", "spec.nfs.path: Invalid value: \"\": must be an absolute path"],
+            ),
+            (
+                json!({"hostPath": null, "iscsi": {"targetPortal": "t", "iqn": "", "lun": 0}}),
+                &["spec.iscsi.iqn: Required value"],
+            ),
+            (
+                json!({"hostPath": null, "csi": {"driver": "d", "volumeHandle": "h",
+                    "nodePublishSecretRef": {"name": "s", "namespace": ""}}}),
+                &["spec.csi.nodePublishSecretRef.namespace: Required value"],
+            ),
+            (
                 json!({"nfs": {"server": "s", "path": "/"}}),
                 &["spec.nfs: Forbidden: may not specify more than 1 volume type"],
             ),
@@ -190,7 +227,7 @@ fn volumes_have_one_source_for_ever() {
             ),
             (
                 json!({"hostPath": null, "local": {"path": "/x"}}),
-                &["metadata.annotations: Required value: Local volume requires node affinity"],
+                &["spec.nodeAffinity: Required value: Local volume requires node affinity"],
             ),
             (
                 json!({"hostPath": {"path": "/"}, "persistentVolumeReclaimPolicy": "Recycle"}),
@@ -299,6 +336,15 @@ fn quotas_bound_what_can_be_counted() {
                 &[
                     "spec.scopeSelector.matchExpressions.values: Required value: must be at least one value when `operator` is \
                'In' or 'NotIn' for scope selector",
+                ],
+            ),
+            (
+                json!({"scopeSelector": {"matchExpressions": [
+                    {"scopeName": "BestEffort", "operator": "In", "values": ["a"]}]}}),
+                &[
+                    "spec.scopeSelector.matchExpressions.operator: Invalid value: \"In\": must be 'Exists' when scope is any of \
+               ResourceQuotaScopeTerminating, ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, \
+               ResourceQuotaScopeNotBestEffort or ResourceQuotaScopeCrossNamespacePodAffinity",
                 ],
             ),
         ],

@@ -86,7 +86,7 @@ impl Kind for CronJob {
         validate_zone(spec.time_zone.as_deref(), errors);
         let name = text(&self.metadata.name);
         if name.len() > LONGEST_NAME {
-            let why = format!("must be no more than {LONGEST_NAME} characters");
+            let why = format!("must be no more than {LONGEST_NAME} bytes");
             errors.push(FieldError::invalid(&Path::new("metadata").child("name"), name, why));
         }
     }

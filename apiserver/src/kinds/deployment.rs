@@ -150,7 +150,7 @@ fn validate_spec(spec: &DeploymentSpec, path: &Path, errors: &mut FieldErrors) {
         }
         other => {
             let values = [RECREATE, ROLLING_UPDATE];
-            errors.push(FieldError::not_supported(&strategy_path.child("type"), other, &values));
+            errors.push(FieldError::not_supported(&strategy_path, other, &values));
         }
     }
     let (ready, deadline) = (spec.min_ready_seconds.unwrap_or_default(), spec.progress_deadline_seconds);

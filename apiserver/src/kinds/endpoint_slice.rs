@@ -10,15 +10,16 @@ use k8s_openapi::api::discovery::v1::{Endpoint, EndpointHints, EndpointPort, End
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::rules::{
-    PROTOCOLS, default_text, endpoint_address, immutable, port_number, required_and_supported, supported, text,
+    PROTOCOLS, default_text, endpoint_address, immutable, labels, required_and_supported, supported, text,
 };
 use crate::kinds::table::{age_column, first_three, name_column};
 
 const ADDRESS_TYPES: &[&str] = &["FQDN", "IPv4", "IPv6"];
 const MOST_ENDPOINTS: usize = 1000;
-const MOST_PORTS: usize = 100;
+const MOST_PORTS: usize = 20_000;
 const MOST_ADDRESSES: usize = 100;
 const MOST_HINTS: usize = 8;
+const MOST_TOPOLOGY: usize = 16;
 
 impl Kind for EndpointSlice {
     const FLAGS: Flags = Flags { counts_generations: true, ..Flags::USUAL };
@@ -54,8 +55,8 @@ impl Kind for EndpointSlice {
         } else {
             supported(errors, &path, &self.address_type, ADDRESS_TYPES);
         }
-        validate_endpoints(self.endpoints.as_deref().unwrap_or_default(), &self.address_type, errors);
         validate_ports(self.ports.as_deref().unwrap_or_default(), errors);
+        validate_endpoints(self.endpoints.as_deref().unwrap_or_default(), &self.address_type, errors);
     }
 
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
@@ -92,15 +93,18 @@ fn validate_endpoints(endpoints: &[Endpoint], address_type: &str, errors: &mut F
         if let Some(node) = &endpoint.node_name {
             errors.check(&path.child("nodeName"), node, names::dns_subdomain);
         }
+        if let Some(topology) = &endpoint.deprecated_topology {
+            let path = path.child("deprecatedTopology");
+            if topology.len() > MOST_TOPOLOGY {
+                errors.push(FieldError::too_many(&path, topology.len(), MOST_TOPOLOGY));
+            }
+            labels(errors, &path, topology);
+        }
         if let Some(hostname) = &endpoint.hostname {
             errors.check(&path.child("hostname"), hostname, names::dns_label);
         }
         if let Some(hints) = &endpoint.hints {
             validate_hints(hints, &path.child("hints"), errors);
-        }
-        for (key, value) in endpoint.deprecated_topology.iter().flatten() {
-            errors.check(&path.child("deprecatedTopology"), key, names::qualified_name);
-            errors.check(&path.child("deprecatedTopology").key(key), value, names::label_value);
         }
     }
 }
@@ -120,18 +124,17 @@ fn validate_hints(hints: &EndpointHints, path: &Path, errors: &mut FieldErrors) 
         let mut seen = BTreeSet::new();
         for (index, name) in list.into_iter().enumerate() {
             let path = path.index(index).child("name");
-            if seen.insert(name) {
-                errors.check(&path, name, rule);
-            } else {
+            if !seen.insert(name) {
                 errors.push(FieldError::duplicate(&path, name));
             }
+            errors.check(&path, name, rule);
         }
     }
 }
 
 fn validate_address(address: &str, address_type: &str, path: &Path, errors: &mut FieldErrors) {
     if address_type == "FQDN" {
-        errors.check(path, address, names::dns_subdomain);
+        validate_domain(address, path, errors);
         return;
     }
     let parsed = endpoint_address(errors, path, address);
@@ -139,6 +142,21 @@ fn validate_address(address: &str, address_type: &str, path: &Path, errors: &mut
         ("IPv4", Some(IpAddr::V6(_))) => errors.push(FieldError::invalid(path, address, "must be an IPv4 address")),
         ("IPv6", Some(IpAddr::V4(_))) => errors.push(FieldError::invalid(path, address, "must be an IPv6 address")),
         _ => {}
+    }
+}
+
+/// A name of at least two parts, which may end with a dot.
+fn validate_domain(name: &str, path: &Path, errors: &mut FieldErrors) {
+    let plain = name.strip_suffix('.').unwrap_or(name);
+    if name.is_empty() {
+        errors.push(FieldError::required(path, ""));
+    } else if let Err(why) = names::dns_subdomain(plain) {
+        errors.push(FieldError::invalid(path, plain, why));
+    } else if !plain.contains('.') {
+        let why = "should be a domain with at least two segments separated by dots";
+        errors.push(FieldError::invalid(path, plain, why));
+    } else if let Some((part, why)) = plain.split('.').find_map(|part| Some((part, names::dns_label(part).err()?))) {
+        errors.push(FieldError::invalid(path, part, why));
     }
 }
 
@@ -157,9 +175,6 @@ fn validate_ports(ports: &[EndpointPort], errors: &mut FieldErrors) {
         }
         if !names.insert(name) {
             errors.push(FieldError::duplicate(&path.child("name"), name));
-        }
-        if let Some(number) = port.port {
-            port_number(errors, &path.child("port"), number);
         }
         required_and_supported(errors, &path.child("protocol"), text(&port.protocol), PROTOCOLS);
         if let Some(protocol) = &port.app_protocol {

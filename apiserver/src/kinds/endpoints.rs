@@ -6,9 +6,12 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::api::core::v1::{EndpointAddress, EndpointPort, EndpointSubset, Endpoints};
 
+use crate::kinds::addresses;
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::rules::{PROTOCOLS, default_text, endpoint_address, port_number, required_and_supported, text};
+use crate::kinds::rules::{
+    PROTOCOLS, default_text, endpoint_address, ip_address, port_number, required_and_supported, text,
+};
 use crate::kinds::table::{NONE, age_column, first_three, name_column};
 
 impl Kind for Endpoints {
@@ -53,12 +56,21 @@ fn validate_subset(subset: &EndpointSubset, path: &Path, errors: &mut FieldError
 }
 
 fn validate_address(address: &EndpointAddress, path: &Path, errors: &mut FieldErrors) {
-    endpoint_address(errors, &path.child("ip"), &address.ip);
+    let is_right = addresses::plain_ip(&address.ip).is_ok();
+    if !is_right {
+        ip_address(errors, &path.child("ip"), &address.ip);
+    }
     if !text(&address.hostname).is_empty() {
         errors.check(&path.child("hostname"), text(&address.hostname), names::dns_label);
     }
     if let Some(node) = &address.node_name {
         errors.check(&path.child("nodeName"), node, names::dns_subdomain);
+    }
+    if is_right {
+        endpoint_address(errors, &path.child("ip"), &address.ip);
+    } else {
+        let why = "must be a valid IP address";
+        errors.push(FieldError::invalid(&path.child("ip"), address.ip.as_str(), why));
     }
 }
 

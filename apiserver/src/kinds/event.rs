@@ -2,7 +2,7 @@
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names::{self, GroupResource};
-use api::well_known::DEFAULT_NAMESPACE;
+use api::well_known::{DEFAULT_NAMESPACE, SYSTEM_NAMESPACE};
 use jiff::Timestamp;
 use k8s_openapi::api::core::v1::{Event, EventSeries, EventSource, ObjectReference};
 use k8s_openapi::api::events::v1 as events;
@@ -14,6 +14,7 @@ use crate::kinds::kind::{Column, Kind, Mapping};
 use crate::kinds::rules::{immutable, text};
 use crate::kinds::table::since;
 
+const LONGEST_NOTE: usize = 1024;
 const FLAGS: Flags = Flags { create_on_update: true, volatile: true, ignores_dependents: true, ..Flags::USUAL };
 
 const fn field(label: &'static str, path: &'static [&'static str]) -> FieldLabel {
@@ -61,12 +62,33 @@ impl Kind for Event {
         Column::wide("Name", "string", "The event's name.", |event, _| text(&event.metadata.name).into()),
     ];
 
+    /// Who says when it happened has to say more.
     fn validate(&self, errors: &mut FieldErrors) {
+        let is_exact = self.event_time.is_some();
         let path = Path::new("involvedObject").child("namespace");
         let (namespace, involved) = (text(&self.metadata.namespace), text(&self.involved_object.namespace));
-        let fits = involved == namespace || (involved.is_empty() && namespace == DEFAULT_NAMESPACE);
+        let fits = if involved.is_empty() {
+            namespace == DEFAULT_NAMESPACE || (is_exact && namespace == SYSTEM_NAMESPACE)
+        } else {
+            involved == namespace || is_exact
+        };
         if !fits {
             errors.push(FieldError::invalid(&path, involved, "does not match event.namespace"));
+        }
+        if !is_exact {
+            return;
+        }
+        let path = Path::new("reportingController");
+        let controller = text(&self.reporting_component);
+        if controller.is_empty() {
+            errors.push(FieldError::required(&path, ""));
+        }
+        errors.check(&path, controller, names::qualified_name);
+        required(&self.reporting_instance, "reportingInstance", errors);
+        required(&self.action, "action", errors);
+        required(&self.reason, "reason", errors);
+        if text(&self.message).len() > LONGEST_NOTE {
+            errors.push(FieldError::invalid(&Path::new("message"), "", too_long(LONGEST_NOTE)));
         }
     }
 }
@@ -94,36 +116,20 @@ impl Kind for events::Event {
         of_stored: |bytes| api::json::read(bytes).map(of_core),
     });
 
-    /// Stricter than what the old API asks for.
     fn validate(&self, errors: &mut FieldErrors) {
         to_core(self.clone()).validate(errors);
+    }
+
+    /// Stricter than what the old API asks for; and what that counts in, this does not.
+    fn validate_create(&self, errors: &mut FieldErrors) {
+        validate_series(self, errors);
         if self.event_time.is_none() {
             errors.push(FieldError::required(&Path::new("eventTime"), ""));
-        }
-        required(&self.reporting_controller, "reportingController", 253, errors);
-        if !text(&self.reporting_controller).is_empty() {
-            let path = Path::new("reportingController");
-            errors.check(&path, text(&self.reporting_controller), names::qualified_name);
-        }
-        required(&self.reporting_instance, "reportingInstance", 128, errors);
-        required(&self.action, "action", 128, errors);
-        required(&self.reason, "reason", 128, errors);
-        if text(&self.note).len() > 1024 {
-            errors.push(FieldError::invalid(&Path::new("message"), "", "can have at most 1024 characters"));
         }
         let kind = text(&self.type_);
         if !matches!(kind, "Normal" | "Warning") {
             errors.push(FieldError::invalid(&Path::new("type"), "", format!("has invalid value: {kind}")));
         }
-        if let Some(series) = &self.series
-            && series.count < 2
-        {
-            errors.push(FieldError::invalid(&Path::new("series").child("count"), "", "should be at least 2"));
-        }
-    }
-
-    /// What the old API counts in, the new one does not.
-    fn validate_create(&self, errors: &mut FieldErrors) {
         let source = self.deprecated_source.as_ref();
         for (path, is_set) in [
             (Path::new("firstTimestamp"), self.deprecated_first_timestamp.is_some()),
@@ -139,6 +145,9 @@ impl Kind for events::Event {
 
     /// Only the series goes on.
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
+        if self.series != old.series {
+            validate_series(self, errors);
+        }
         let at = Path::new;
         immutable(errors, &at("involvedObject"), &self.regarding, &old.regarding);
         immutable(errors, &at("reason"), &self.reason, &old.reason);
@@ -156,15 +165,24 @@ impl Kind for events::Event {
     }
 }
 
-fn required(value: &Option<String>, field: &str, most: usize, errors: &mut FieldErrors) {
+fn validate_series(event: &events::Event, errors: &mut FieldErrors) {
+    if event.series.as_ref().is_some_and(|series| series.count < 2) {
+        errors.push(FieldError::invalid(&Path::new("series").child("count"), "", "should be at least 2"));
+    }
+}
+
+fn required(value: &Option<String>, field: &str, errors: &mut FieldErrors) {
+    const LONGEST: usize = 128;
     let path = Path::new(field);
     match text(value) {
         "" => errors.push(FieldError::required(&path, "")),
-        text if text.len() > most => {
-            errors.push(FieldError::invalid(&path, "", format!("can have at most {most} characters")));
-        }
+        text if text.len() > LONGEST => errors.push(FieldError::invalid(&path, "", too_long(LONGEST))),
         _ => {}
     }
+}
+
+fn too_long(most: usize) -> String {
+    format!("can have at most {most} characters")
 }
 
 /// The columns of the new shape: those of the old one, of the same event.

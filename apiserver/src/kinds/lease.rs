@@ -23,18 +23,13 @@ impl Kind for Lease {
 
     fn validate(&self, errors: &mut FieldErrors) {
         let path = Path::new("spec");
-        let Some(LeaseSpec { lease_duration_seconds, lease_transitions, holder_identity, .. }) = &self.spec else {
-            return;
-        };
+        let Some(LeaseSpec { lease_duration_seconds, lease_transitions, .. }) = &self.spec else { return };
         if let Some(seconds) = lease_duration_seconds.filter(|seconds| *seconds <= 0) {
             errors.push(FieldError::invalid(&path.child("leaseDurationSeconds"), seconds, "must be greater than 0"));
         }
         if let Some(count) = lease_transitions.filter(|count| *count < 0) {
             let why = "must be greater than or equal to 0";
             errors.push(FieldError::invalid(&path.child("leaseTransitions"), count, why));
-        }
-        if holder_identity.as_deref() == Some("") {
-            errors.push(FieldError::invalid(&path.child("holderIdentity"), "", "must not be empty"));
         }
     }
 }

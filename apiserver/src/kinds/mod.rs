@@ -10,6 +10,8 @@ pub mod canonical;
 pub mod certificates;
 mod claim_rules;
 mod claim_spec;
+#[cfg(test)]
+mod container_tests;
 mod crd_rules;
 mod crd_schema;
 mod crd_structural;

@@ -79,7 +79,8 @@ impl Kind for Namespace {
             } else {
                 "may only be 'Terminating' if `deletionTimestamp` is not empty"
             };
-            errors.push(FieldError::invalid(&Path::new("status").child("phase"), phase, why));
+            // Upstream's spelling.
+            errors.push(FieldError::invalid(&Path::new("status").child("Phase"), phase, why));
         }
     }
 

@@ -141,6 +141,10 @@ fn a_network_policy_knows_ports_and_peers() {
              2001:db8::/64)",
         ),
         (
+            json!({"from": [{"ipBlock": {"cidr": "10.0.0.1/8"}}]}),
+            "from[0].ipBlock.cidr: Invalid value: \"10.0.0.1/8\": must not have bits set beyond the prefix length",
+        ),
+        (
             json!({"from": [{"ipBlock": {"cidr": "10.0.0.0/8", "except": ["11.0.0.0/16"]}}]}),
             "from[0].ipBlock.except[0]: Invalid value: \"11.0.0.0/16\": must be a strict subset of `cidr`",
         ),

@@ -6,10 +6,12 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::api::core::v1::{Node, NodeSpec, NodeStatus};
 
+use crate::kinds::addresses;
 use crate::kinds::facts::{FieldLabel, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
+use crate::kinds::pod_spec::rules::TAINT_EFFECTS;
 use crate::kinds::resource_names;
-use crate::kinds::rules::{canonical_amounts, shown, supported, text};
+use crate::kinds::rules::{canonical_amounts, required_and_supported, shown, text};
 use crate::kinds::table::{NONE, UNKNOWN, age_column, name_column, or_none};
 
 impl Kind for Node {
@@ -61,25 +63,22 @@ impl Kind for Node {
     }
 
     fn validate(&self, errors: &mut FieldErrors) {
+        if let Some(status) = &self.status {
+            validate_amounts(status, errors);
+        }
         let Some(spec) = &self.spec else { return };
         let path = Path::new("spec");
         let mut seen = BTreeSet::new();
         for (index, taint) in spec.taints.iter().flatten().enumerate() {
-            let path = path.child("taints").index(index);
+            // Upstream's path to it.
+            let path = Path::new("metadata").child("taints").index(index);
             errors.check(&path.child("key"), &taint.key, names::qualified_name);
             errors.check(&path.child("value"), text(&taint.value), names::label_value);
-            if taint.effect.is_empty() {
-                errors.push(FieldError::required(&path.child("effect"), ""));
-            } else {
-                supported(
-                    errors,
-                    &path.child("effect"),
-                    &taint.effect,
-                    &["NoSchedule", "PreferNoSchedule", "NoExecute"],
-                );
-            }
+            required_and_supported(errors, &path.child("effect"), &taint.effect, TAINT_EFFECTS);
             if !seen.insert((&taint.key, &taint.effect)) {
-                errors.push(FieldError::duplicate(&path, shown(taint)));
+                let mut error = FieldError::duplicate(&path, shown(taint));
+                error.body.push_str(": taints must be unique by key and effect pair");
+                errors.push(error);
             }
         }
         validate_ranges(spec.pod_cidrs.as_deref().unwrap_or_default(), &path.child("podCIDRs"), errors);
@@ -108,11 +107,7 @@ impl Kind for Node {
                 errors.push(FieldError::duplicate(&path.child("addresses").index(index), shown(address)));
             }
         }
-        for (field, amounts) in [("capacity", &status.capacity), ("allocatable", &status.allocatable)] {
-            for (name, amount) in amounts.iter().flatten() {
-                resource_names::amount(errors, &path.child(field).key(name), name, amount);
-            }
-        }
+        validate_amounts(status, errors);
     }
 
     fn spec_differs(&self, old: &Self) -> bool {
@@ -124,14 +119,20 @@ impl Kind for Node {
     }
 }
 
+fn validate_amounts(status: &NodeStatus, errors: &mut FieldErrors) {
+    for (field, amounts) in [("capacity", &status.capacity), ("allocatable", &status.allocatable)] {
+        for (name, amount) in amounts.iter().flatten() {
+            let path = Path::new("status").child(field).child(name);
+            resource_names::amount(errors, &path, name, amount);
+        }
+    }
+}
+
 /// One range of each family at most.
 fn validate_ranges(ranges: &[String], path: &Path, errors: &mut FieldErrors) {
     let mut families = BTreeSet::new();
     for (index, range) in ranges.iter().enumerate() {
-        if range.parse::<api::cidr::Cidr>().is_err() {
-            let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-            errors.push(FieldError::invalid(&path.index(index), range.as_str(), why));
-        }
+        addresses::range(errors, &path.index(index), range);
         families.insert(range.contains(':'));
     }
     if ranges.len() > 1 && families.len() < ranges.len() {

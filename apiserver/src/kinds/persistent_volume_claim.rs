@@ -1,15 +1,16 @@
 //! PersistentVolumeClaim.
 
 use api::field::{FieldError, FieldErrors, Path};
+use api::names;
 use api::quantity::Quantity;
 use k8s_openapi::api::core::v1::{PersistentVolumeClaim, PersistentVolumeClaimSpec, PersistentVolumeClaimStatus};
 
 use crate::kinds::facts::{Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::persistent_volume::{CLASS_ANNOTATION, warning_of_class};
-use crate::kinds::rules::{immutable, positive_amount, readable, supported, text};
+use crate::kinds::rules::{immutable, readable, text};
 use crate::kinds::table::{self, age_column, name_column, or_unset};
-use crate::kinds::{claim_spec, difference};
+use crate::kinds::{claim_spec, difference, resource_names};
 
 const RESIZE_STATES: &[&str] = &[
     "ControllerResizeInProgress",
@@ -87,8 +88,16 @@ impl Kind for PersistentVolumeClaim {
 
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
         let annotation = |claim: &Self| claim.metadata.annotations.as_ref()?.get(CLASS_ANNOTATION).cloned();
-        let path = Path::new("metadata").child("annotations").key(CLASS_ANNOTATION);
-        immutable(errors, &path, &annotation(self), &annotation(old));
+        let path = Path::new("metadata").child("annotations").child(CLASS_ANNOTATION);
+        // A class that was said in the old way may be said in the new one instead.
+        let is_moved = spec(old).storage_class_name.is_none()
+            && annotation(old).is_some()
+            && spec(self).storage_class_name == annotation(old)
+            && annotation(self).is_none_or(|class| Some(class) == annotation(old));
+        if !is_moved {
+            let of = |claim: &Self| annotation(claim).unwrap_or_default();
+            immutable(errors, &path, &of(self), &of(old));
+        }
         let is_bound = text(&status(self).phase) == "Bound";
         let (new, old_spec) = (spec(self), spec(old));
         let expected = with_what_may_change(&old_spec, &new, is_bound);
@@ -101,15 +110,15 @@ impl Kind for PersistentVolumeClaim {
         validate_size(&new, &old_spec, &status(old), errors);
         immutable(errors, &Path::new("volumeMode"), &new.volume_mode, &old_spec.volume_mode);
         let path = Path::new("spec").child("volumeAttributesClassName");
-        match (&old_spec.volume_attributes_class_name, new.volume_attributes_class_name.as_deref()) {
-            (Some(_), None) => {
-                errors.push(FieldError::forbidden(&path, "update from non-nil value to nil is forbidden"))
-            }
-            (Some(old), Some("")) if !old.is_empty() => {
-                let why = "update from non-nil value to an empty string is forbidden";
-                errors.push(FieldError::forbidden(&path, why));
-            }
-            _ => {}
+        let was_applied = status(old).current_volume_attributes_class_name.is_some();
+        let what = match new.volume_attributes_class_name.as_deref() {
+            None => "nil",
+            Some("") => "empty string",
+            Some(_) => return,
+        };
+        if was_applied && old_spec.volume_attributes_class_name != new.volume_attributes_class_name {
+            let why = format!("update to {what} is forbidden when status.currentVolumeAttributesClassName is not nil");
+            errors.push(FieldError::forbidden(&path, why));
         }
     }
 
@@ -122,13 +131,32 @@ impl Kind for PersistentVolumeClaim {
                 errors.push(FieldError::invalid(&path, amount.units(), "must be a valid resource quantity"));
             }
         }
-        for state in status.allocated_resource_statuses.iter().flat_map(|states| states.values()) {
-            supported(errors, &path.child("allocatedResourceStatus"), state, RESIZE_STATES);
+        let states_path = path.child("allocatedResourceStatuses");
+        for (name, state) in status.allocated_resource_statuses.iter().flatten() {
+            validate_key(name, &states_path, errors);
+            if !RESIZE_STATES.contains(&state.as_str()) {
+                errors.push(FieldError::not_supported(&states_path, name, RESIZE_STATES));
+            }
         }
+        let amounts_path = path.child("allocatedResources");
         for (name, amount) in status.allocated_resources.iter().flatten() {
-            positive_amount(errors, &path.child("allocatedResources").key(name), amount);
+            if validate_key(name, &amounts_path, errors) {
+                resource_names::amount(errors, &amounts_path.key(name), name, amount);
+            }
         }
     }
+}
+
+/// Of a volume's own resources, there is its size.
+fn validate_key(name: &str, path: &Path, errors: &mut FieldErrors) -> bool {
+    if let Err(why) = names::qualified_name(name) {
+        errors.push(FieldError::invalid(path, name, why));
+    } else if resource_names::is_native(name) && name != "storage" {
+        errors.push(FieldError::not_supported(path, name, &["storage"]));
+    } else {
+        return true;
+    }
+    false
 }
 
 fn spec(claim: &PersistentVolumeClaim) -> PersistentVolumeClaimSpec {
@@ -158,7 +186,9 @@ fn with_what_may_change(
     if spec.storage_class_name.is_none() {
         spec.storage_class_name = new.storage_class_name.clone();
     }
-    spec.volume_attributes_class_name = new.volume_attributes_class_name.clone();
+    if is_bound {
+        spec.volume_attributes_class_name = new.volume_attributes_class_name.clone();
+    }
     let asked = new.resources.as_ref().and_then(|resources| resources.requests.as_ref()?.get("storage"));
     if is_bound && let Some(asked) = asked {
         let resources = spec.resources.get_or_insert_default();

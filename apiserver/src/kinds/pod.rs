@@ -1,5 +1,7 @@
 //! Pod.
 
+use std::collections::BTreeMap;
+
 use api::field::{FieldError, FieldErrors, Path};
 use api::names::{self, GroupVersionKind};
 use api::well_known::annotation;
@@ -7,7 +9,9 @@ use k8s_openapi::api::core::v1::{Pod, PodIP, PodStatus};
 
 use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::pod_spec::{defaults, ephemeral, quality, resize, rules, status, summary::Summary, update, warnings};
+use crate::kinds::pod_spec::{
+    containers, defaults, ephemeral, own_labels, quality, resize, rules, status, summary::Summary, update, warnings,
+};
 use crate::kinds::rules::text;
 use crate::kinds::table::{NONE, age_column, name_column, or_none};
 
@@ -83,6 +87,9 @@ impl Kind for Pod {
     }
 
     fn before_create(&mut self) {
+        if let (Some(spec), Some(labels)) = (&mut self.spec, &self.metadata.labels) {
+            own_labels::fill(spec, labels);
+        }
         let quality = self.spec.as_ref().map(quality::class_of).unwrap_or_default();
         self.status = Some(PodStatus {
             phase: Some("Pending".to_owned()),
@@ -112,9 +119,12 @@ impl Kind for Pod {
     }
 
     fn validate(&self, errors: &mut FieldErrors) {
-        if let Some(spec) = &self.spec {
-            rules::validate(spec, &Path::new("spec"), errors);
-        }
+        let none = BTreeMap::new();
+        let (annotations, path) = (self.metadata.annotations.as_ref().unwrap_or(&none), Path::new("metadata"));
+        let Some(spec) = &self.spec else { return };
+        rules::validate_annotations(annotations, spec, &path.child("annotations"), errors);
+        rules::validate(spec, &Path::new("spec"), errors);
+        containers::validate_images(spec, &Path::new("spec"), errors);
     }
 
     fn validate_create(&self, errors: &mut FieldErrors) {
@@ -128,22 +138,16 @@ impl Kind for Pod {
             let why = "cannot be set until all schedulingGates have been cleared";
             errors.push(FieldError::forbidden(&path.child("nodeName"), why));
         }
-        if let Some(mirrored) = mirror_of(self)
-            && text(&spec.node_name).is_empty()
-        {
-            let why = "must set spec.nodeName if mirror pod annotation is set";
-            errors.push(FieldError::invalid(&mirror_path(), mirrored, why));
-        }
     }
 
     fn validate_update(&self, old: &Self, errors: &mut FieldErrors) {
         match (mirror_of(self), mirror_of(old)) {
             (new, Some(old)) if new != Some(old) => {
                 let why = "may not remove or update mirror pod annotation";
-                errors.push(FieldError::invalid(&mirror_path(), new.unwrap_or_default(), why));
+                errors.push(FieldError::forbidden(&mirror_path(), why));
             }
-            (Some(new), None) => {
-                errors.push(FieldError::invalid(&mirror_path(), new, "may not add mirror pod annotation"));
+            (Some(_), None) => {
+                errors.push(FieldError::forbidden(&mirror_path(), "may not add mirror pod annotation"));
             }
             _ => {}
         }

@@ -65,9 +65,45 @@ fn security_contexts_are_checked() {
             (
                 json!({"shareProcessNamespace": true, "hostPID": true, "hostUsers": false}),
                 &[
-                    "spec.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID cannot both be enabled",
-                    "spec.hostPID: Forbidden: when `hostUsers` is false",
+                    "spec.securityContext.shareProcessNamespace: Invalid value: true: ShareProcessNamespace and HostPID \
+                 cannot both be enabled",
+                    "spec.HostPID: Forbidden: when `hostUsers` is false",
                 ],
+            ),
+            (
+                json!({"hostNetwork": true, "hostIPC": true, "securityContext": {"sysctls": [
+                    {"name": "net.core.somaxconn", "value": "1"}, {"name": "kernel/msgmax", "value": "1"}]}}),
+                &[
+                    "spec.securityContext.sysctls[0].name: Invalid value: \"net.core.somaxconn\": may not be specified when \
+                 'hostNetwork' is true",
+                    "spec.securityContext.sysctls[1].name: Invalid value: \"kernel/msgmax\": may not be specified when \
+                 'hostIPC' is true",
+                ],
+            ),
+            (
+                of_container(json!({"allowPrivilegeEscalation": false, "capabilities": {"add": ["CAP_SYS_ADMIN"]}})),
+                &[
+                    "spec.containers[0].securityContext: Invalid value: {\"allowPrivilegeEscalation\":false,\"capabilities\":\
+               {\"add\":[\"CAP_SYS_ADMIN\"]}}: cannot set `allowPrivilegeEscalation` to false and `capabilities.Add` \
+               CAP_SYS_ADMIN",
+                ],
+            ),
+            (
+                of_container(json!({"seccompProfile": {"type": ""}, "appArmorProfile": {"type": "Localhost"}})),
+                &[
+                    "spec.containers[0].securityContext.seccompProfile.type: Required value: type is required when \
+                 seccompProfile is set",
+                    "spec.containers[0].securityContext.appArmorProfile.localhostProfile: Required value: must be set when \
+                 AppArmor type is Localhost",
+                ],
+            ),
+            (
+                json!({"os": {"name": "linux"}, "securityContext": {"windowsOptions": {}}}),
+                &["spec.securityContext.windowsOptions: Forbidden: windows options cannot be set for a linux pod"],
+            ),
+            (
+                json!({"os": {"name": "plan9"}}),
+                &["spec.os: Unsupported value: \"plan9\": supported values: \"linux\", \"windows\""],
             ),
         ],
     );
@@ -98,6 +134,22 @@ fn names_are_resolved_within_bounds() {
                     "spec.dnsConfig.options[0]: Required value: must not be empty",
                 ],
             ),
+            (
+                json!({"dnsPolicy": "Mine"}),
+                &["spec.dnsPolicy: Unsupported value: \"Mine\": supported values: \"ClusterFirstWithHostNet\", \
+               \"ClusterFirst\", \"Default\", \"None\""],
+            ),
+            (
+                json!({"hostAliases": [{"ip": "010.0.0.1", "hostnames": ["a"]}]}),
+                &["spec.hostAliases[0].ip: Invalid value: \"010.0.0.1\": must not have leading 0s"],
+            ),
+            (
+                json!({"hostnameOverride": "a", "hostNetwork": true, "setHostnameAsFQDN": true}),
+                &[
+                    "spec.hostnameOverride: Forbidden: may not be specified when setHostnameAsFQDN is true",
+                    "spec.hostnameOverride: Forbidden: may not be specified when hostNetwork is true",
+                ],
+            ),
         ],
     );
 }
@@ -109,11 +161,17 @@ fn pods_are_spread_by_rules_that_can_be_kept() {
         json!({"topologySpreadConstraints": [merged(constraint, &change)]})
     };
     let path = "spec.topologySpreadConstraints[0]";
+    let of_app = |spec: Value| merged(pod(spec), &json!({"metadata": {"labels": {"a": "b"}}}));
     assert_refused(
         "Pod",
-        pod,
+        of_app,
         &[
             (spread(json!({"minDomains": 2, "nodeAffinityPolicy": "Honor"})), &[]),
+            (spread(json!({"matchLabelKeys": ["a"], "labelSelector": {}})), &[]),
+            (
+                spread(json!({"matchLabelKeys": ["a"]})),
+                &[&format!("{path}.matchLabelKeys: Forbidden: must not be specified when labelSelector is not set")],
+            ),
             (
                 spread(json!({"maxSkew": 0, "topologyKey": ""})),
                 &[
@@ -130,9 +188,7 @@ fn pods_are_spread_by_rules_that_can_be_kept() {
             ),
             (
                 spread(json!({"matchLabelKeys": ["a"], "labelSelector": {"matchLabels": {"a": "b"}}})),
-                &[&format!(
-                    "{path}.matchLabelKeys[0]: Invalid value: \"a\": exists in both matchLabelKeys and labelSelector"
-                )],
+                &[&format!("{path}[0]: Invalid value: \"a\": exists in both matchLabelKeys and labelSelector")],
             ),
         ],
     );
@@ -140,7 +196,7 @@ fn pods_are_spread_by_rules_that_can_be_kept() {
     assert_eq!(
         refusals("Pod", pod(json!({"topologySpreadConstraints": [same, same]}))),
         [
-            "spec.topologySpreadConstraints[1].{topologyKey, whenUnsatisfiable}: Duplicate value: \"{zone, DoNotSchedule}\""
+            "spec.topologySpreadConstraints[0].{topologyKey, whenUnsatisfiable}: Duplicate value: \"{zone, DoNotSchedule}\""
         ]
     );
 }
@@ -162,7 +218,10 @@ fn containers_that_end_are_not_probed_and_devices_are_told_apart() {
                restartPolicy=Always"],
             ),
             (
-                merged(container(device), &json!({"volumes": [{"name": "v"}]})),
+                merged(
+                    container(device),
+                    &json!({"volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": "c"}}]}),
+                ),
                 &[
                     "spec.containers[0].volumeDevices[1].name: Not found: \"w\"",
                     "spec.containers[0].volumeDevices[1].devicePath: Invalid value: \"/d\": must be unique",
@@ -172,7 +231,8 @@ fn containers_that_end_are_not_probed_and_devices_are_told_apart() {
                 container(json!({"resources": {"claims": [{"name": "gpu"}], "requests": {"example.com/gpu": "1"}}})),
                 &[
                     "spec.containers[0].resources.limits: Required value: Limit must be set for non overcommitable resources",
-                    "spec.containers[0].resources.claims[0]: Not found: \"gpu\"",
+                    "spec.containers[0].resources.claims[0]: Not found: \"gpu\": must be one of the names in \
+                 pod.spec.resourceClaims which is empty",
                 ],
             ),
             (
@@ -181,8 +241,8 @@ fn containers_that_end_are_not_probed_and_devices_are_told_apart() {
                     &json!({"restartPolicy": "Never"}),
                 ),
                 &[
-                    "spec.containers[0].resizePolicy[0].restartPolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' \
-               when `restartPolicy` is 'Never'",
+                    "spec.containers[0].resizePolicy: Invalid value: \"RestartContainer\": must be 'NotRequired' when pod \
+                 `restartPolicy` is 'Never'",
                 ],
             ),
             (
@@ -203,9 +263,7 @@ fn containers_that_end_are_not_probed_and_devices_are_told_apart() {
             ),
             (
                 json!({"volumes": [{"name": "d", "downwardAPI": {"items": [{"path": "p"}]}}]}),
-                &[
-                    "spec.volumes[0].downwardAPI.items[0]: Required value: one of fieldRef and resourceFieldRef is required",
-                ],
+                &["spec.volumes[0].downwardAPI: Required value: one of fieldRef and resourceFieldRef is required"],
             ),
         ],
     );
@@ -240,7 +298,7 @@ fn of_a_pod_that_exists_little_may_change() {
     );
     assert_eq!(
         update_refusals("Pod", pod(json!({"nodeName": "n"})), mirror),
-        ["metadata.annotations[kubernetes.io/config.mirror]: Invalid value: \"h\": may not add mirror pod annotation"]
+        ["metadata.annotations[kubernetes.io/config.mirror]: Forbidden: may not add mirror pod annotation"]
     );
 }
 
@@ -272,7 +330,7 @@ fn a_gated_pod_may_be_told_more_narrowly_where_to_go() {
     assert!(narrowed[0].ends_with("only additions are allowed (no mutations or deletions)"), "{narrowed:?}");
     assert_eq!(
         changed(json!({}), json!({"schedulingGates": [{"name": "g"}, {"name": "h"}]})),
-        ["spec.schedulingGates[1]: Forbidden: only deletion is allowed, but found new scheduling gate 'h'"]
+        ["spec.schedulingGates[1].name: Forbidden: only deletion is allowed, but found new scheduling gate 'h'"]
     );
 }
 
@@ -292,6 +350,31 @@ fn what_has_ended_for_good_does_not_run_again() {
     assert_eq!(again("OnFailure", 1), [""; 0]);
     assert_eq!(again("OnFailure", 0), refused);
     assert_eq!(again("Never", 1), refused);
+    let told = |status: Value| {
+        status_refusals("Pod", pod(json!({"nodeName": "n"})), merged(pod(json!({})), &json!({"status": status})))
+    };
+    for (status, why) in [
+        (
+            json!({"conditions": [{"type": "Ready", "status": "True", "observedGeneration": -1}]}),
+            "status.conditions[0].observedGeneration: Invalid value: -1: must be a non-negative integer",
+        ),
+        (
+            json!({"nominatedNodeName": "m"}),
+            "status.nominatedNodeName: Forbidden: may not be set on pods that are already bound to a node",
+        ),
+        (
+            json!({"hostIP": "127.0.0.2", "hostIPs": [{"ip": "127.0.0.3"}]}),
+            "status.hostIPs[0].ip: Invalid value: \"127.0.0.3\": must be equal to `hostIP`",
+        ),
+        (
+            json!({"resourceClaimStatuses": [{"name": "gpu"}]}),
+            "status.resourceClaimStatuses[0].name: Invalid value: \"gpu\": must match the name of an entry in \
+             `spec.resourceClaims`",
+        ),
+        (json!({"qosClass": "Guaranteed"}), "status.qosClass: Invalid value: \"Guaranteed\": field is immutable"),
+    ] {
+        assert_eq!(told(status), [why]);
+    }
     let addressed = |list: Value| merged(pod(json!({})), &json!({"status": {"podIPs": list}}));
     assert_eq!(
         status_refusals("Pod", pod(json!({})), addressed(json!([{"ip": "127.0.0.2"}, {"ip": "127.0.0.3"}]))),
@@ -364,14 +447,16 @@ fn a_pod_as_a_whole_holds_what_is_in_it() {
                 &[
                     "spec.resources.requests[cpu]: Invalid value: \"1\": must be greater than or equal to aggregate container \
                  requests of 2",
-                    "spec.containers[0].resources.limits[cpu]: Invalid value: \"3\": must be less than or equal to pod limits \
+                    "spec.resources.containers[0][cpu].limits: Invalid value: \"3\": must be less than or equal to pod limits \
                  of 1",
                 ],
             ),
             (
                 whole(json!({"requests": {"ephemeral-storage": "1Gi"}}), json!({})),
-                &["spec.resources.requests: Unsupported value: \"ephemeral-storage\": supported values: \"cpu\", \
-               \"hugepages-\", \"memory\""],
+                &[
+                    "spec.resources.requests[ephemeral-storage]: Unsupported value: \"ephemeral-storage\": supported values: \
+               \"cpu\", \"hugepages-\", \"memory\"",
+                ],
             ),
         ],
     );

@@ -43,8 +43,10 @@ const COUNTED: &[&str] = &[
     "services.nodeports",
 ];
 
+const HUGE_PAGES: &str = "hugepages-";
+
 pub fn is_huge_pages(name: &str) -> bool {
-    name.starts_with("hugepages-")
+    name.starts_with(HUGE_PAGES)
 }
 
 /// Whether the name is Kubernetes' own.
@@ -94,6 +96,16 @@ pub fn of_quota(errors: &mut FieldErrors, path: &Path, name: &str) {
     any(errors, path, name);
     if !name.contains('/') && !is_of_quotas(name) {
         errors.push(FieldError::invalid(path, name, "must be a standard resource for quota"));
+    }
+}
+
+/// Huge pages come whole: `hugepages-2Mi` in multiples of 2Mi.
+pub fn whole_pages(errors: &mut FieldErrors, path: &Path, name: &str, amount: Quantity) {
+    let Some(size) = name.strip_prefix(HUGE_PAGES) else { return };
+    let size = Quantity::parse(size).map_or(0, Quantity::units);
+    if size <= 0 || amount.units() % size != 0 {
+        let why = format!("{amount} is not positive integer multiple of {name}");
+        errors.push(FieldError::invalid(path, amount.to_string(), why));
     }
 }
 

@@ -104,6 +104,7 @@ fn fits(scope: &str, resource: &str) -> bool {
     match scope {
         "BestEffort" => resource == "pods",
         "VolumeAttributesClass" => matches!(resource, "persistentvolumeclaims" | "requests.storage"),
+        scope if !SCOPES.contains(&scope) => true,
         _ => matches!(
             resource,
             "pods" | "cpu" | "memory" | "limits.cpu" | "limits.memory" | "requests.cpu" | "requests.memory"
@@ -146,7 +147,7 @@ fn validate_selector(spec: &ResourceQuotaSpec, path: &Path, errors: &mut FieldEr
             errors.push(FieldError::invalid(&path.child("scopeName"), scope, "unsupported scope"));
         }
         for _ in 0..misfits(spec, scope) {
-            errors.push(FieldError::invalid(path, shown(&expressions), "unsupported scope applied to resource"));
+            errors.push(FieldError::invalid(path, shown(selector), "unsupported scope applied to resource"));
         }
         validate_expression(expression, path, errors);
     }
@@ -159,7 +160,7 @@ fn validate_expression(expression: &ScopedResourceSelectorRequirement, path: &Pa
     let values = expression.values.as_deref().unwrap_or_default();
     let has_no_value = !matches!(expression.scope_name.as_str(), "PriorityClass" | "VolumeAttributesClass");
     if has_no_value && SCOPES.contains(&expression.scope_name.as_str()) && operator != "Exists" {
-        let why = "must be 'Exist' when scope is any of ResourceQuotaScopeTerminating, \
+        let why = "must be 'Exists' when scope is any of ResourceQuotaScopeTerminating, \
                    ResourceQuotaScopeNotTerminating, ResourceQuotaScopeBestEffort, ResourceQuotaScopeNotBestEffort or \
                    ResourceQuotaScopeCrossNamespacePodAffinity";
         errors.push(FieldError::invalid(&path.child("operator"), operator, why));

@@ -12,6 +12,8 @@ use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use serde::Serialize;
 use serde_json::Value;
 
+use crate::kinds::addresses;
+
 pub const CONDITION_STATUSES: &[&str] = &["False", "True", "Unknown"];
 pub const PROTOCOLS: &[&str] = &["SCTP", "TCP", "UDP"];
 
@@ -205,27 +207,30 @@ pub fn port_number_or_name(errors: &mut FieldErrors, path: &Path, port: &IntOrSt
     }
 }
 
+/// An address in a field that takes more forms than the canonical one.
 pub fn ip_address(errors: &mut FieldErrors, path: &Path, text: &str) -> Option<IpAddr> {
-    let parsed = text.parse().ok();
-    if parsed.is_none() {
-        errors.push(FieldError::invalid(path, text, "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)"));
+    match addresses::plain_ip(text) {
+        Ok(address) => Some(address),
+        Err(why) => {
+            errors.push(FieldError::invalid(path, text, why));
+            None
+        }
     }
-    parsed
 }
 
 /// Addresses that no endpoint can have. Loopback addresses may: pods live there.
 pub fn endpoint_address(errors: &mut FieldErrors, path: &Path, text: &str) -> Option<IpAddr> {
     let address = ip_address(errors, path, text)?;
-    let link_local = match address {
-        IpAddr::V4(address) => address.is_link_local(),
-        IpAddr::V6(address) => address.is_unicast_link_local(),
+    let (link_local, local_multicast) = match address {
+        IpAddr::V4(address) => (address.is_link_local(), address.octets()[..3] == [224, 0, 0]),
+        IpAddr::V6(address) => (address.is_unicast_link_local(), address.segments()[0] & 0xff0f == 0xff02),
     };
     if address.is_unspecified() {
         errors.push(FieldError::invalid(path, text, format!("may not be unspecified ({text})")));
     } else if link_local {
         let why = "may not be in the link-local range (169.254.0.0/16, fe80::/10)";
         errors.push(FieldError::invalid(path, text, why));
-    } else if address.is_multicast() {
+    } else if local_multicast {
         let why = "may not be in the link-local multicast range (224.0.0.0/24, ff02::/10)";
         errors.push(FieldError::invalid(path, text, why));
     }
@@ -327,7 +332,17 @@ pub fn inner_path(errors: &mut FieldErrors, path: &Path, value: &str) {
     if value.starts_with('/') {
         errors.push(FieldError::invalid(path, value, "must be a relative path"));
     }
-    if value.split('/').any(|part| part == "..") {
-        errors.push(FieldError::invalid(path, value, "must not contain '..'"));
+    errors.check(path, value, no_way_up);
+}
+
+/// As `inner_path`, and not a name that the node agent keeps for itself.
+pub fn unreserved_path(errors: &mut FieldErrors, path: &Path, value: &str) {
+    inner_path(errors, path, value);
+    if value.starts_with("..") && no_way_up(value).is_ok() {
+        errors.push(FieldError::invalid(path, value, "must not start with '..'"));
     }
+}
+
+pub fn no_way_up(value: &str) -> Result<(), String> {
+    if value.split('/').any(|part| part == "..") { Err("must not contain '..'".to_owned()) } else { Ok(()) }
 }

@@ -56,7 +56,12 @@ impl Kind for Secret {
                     needs(self, &keys, errors);
                 }
             }
-            "kubernetes.io/ssh-auth" => needs(self, &["ssh-privatekey"], errors),
+            "kubernetes.io/ssh-auth" => {
+                let key = "ssh-privatekey";
+                if self.data.as_ref().and_then(|data| data.get(key)).is_none_or(|value| value.0.is_empty()) {
+                    errors.push(FieldError::required(&data.key(key), ""));
+                }
+            }
             "kubernetes.io/tls" => needs(self, &["tls.crt", "tls.key"], errors),
             "kubernetes.io/service-account-token" => {
                 let annotations = self.metadata.annotations.iter().flatten();

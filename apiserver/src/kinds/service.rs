@@ -20,7 +20,7 @@ impl Kind for Service {
     const CATEGORIES: &'static [&'static str] = &["all"];
     const SUBRESOURCES: &'static [Subresource] = &[STATUS];
     const FLAGS: Flags = Flags { create_on_update: true, returns_deleted: true, ..Flags::USUAL };
-    const NAME_RULE: NameRule = names::dns_1035_label;
+    const NAME_RULE: NameRule = names::dns_label;
     const FIELD_LABELS: &'static [FieldLabel] = &[
         FieldLabel { label: "spec.clusterIP", path: &["spec", "clusterIP"], default: "" },
         FieldLabel { label: "spec.type", path: &["spec", "type"], default: "" },

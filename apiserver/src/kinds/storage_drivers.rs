@@ -9,6 +9,7 @@ const LONGEST_NAME: usize = 63;
 pub fn driver_name(name: &str, path: &Path, errors: &mut FieldErrors) {
     if name.is_empty() {
         errors.push(FieldError::required(path, ""));
+        return;
     }
     if name.len() > LONGEST_NAME {
         errors.push(FieldError::too_long(path, LONGEST_NAME));

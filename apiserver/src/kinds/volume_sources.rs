@@ -9,7 +9,8 @@ use k8s_openapi::api::core::v1::{
 
 use crate::kinds::claim_spec::{VOLUME_MODES, validate_access_modes};
 use crate::kinds::pod_spec::rules::validate_node_selector;
-use crate::kinds::rules::{default_text, inner_path, positive_amount, shown, supported, text};
+use crate::kinds::rules::{default_text, no_way_up, positive_amount, required_name, shown, supported, text};
+use crate::kinds::storage_drivers::driver_name;
 
 const RECLAIM_POLICIES: &[&str] = &["Delete", "Recycle", "Retain"];
 
@@ -144,27 +145,50 @@ fn validate_one_source(spec: &PersistentVolumeSpec, path: &Path, errors: &mut Fi
         validate_nfs(source, &path.child("nfs"), errors);
     }
     if let Some(source) = &spec.local {
-        validate_local(source, spec.node_affinity.is_some(), &path.child("local"), errors);
+        validate_local(source, &path.child("local"), errors);
+        if spec.node_affinity.is_none() {
+            errors.push(FieldError::required(&path.child("nodeAffinity"), "Local volume requires node affinity"));
+        }
     }
     if let Some(source) = &spec.csi {
         validate_csi(source, &path.child("csi"), errors);
     }
-    if let Some(source) = &spec.iscsi {
-        let path = path.child("iscsi");
-        for (field, value) in [("targetPortal", &source.target_portal), ("iqn", &source.iqn)] {
-            if value.is_empty() {
-                errors.push(FieldError::required(&path.child(field), ""));
-            }
+    for (source, field, is_blank) in [
+        ("persistentDisk", "pdName", is_blank(&spec.gce_persistent_disk, |disk| &disk.pd_name)),
+        ("awsElasticBlockStore", "volumeID", is_blank(&spec.aws_elastic_block_store, |disk| &disk.volume_id)),
+        ("iscsi", "targetPortal", is_blank(&spec.iscsi, |target| &target.target_portal)),
+        ("iscsi", "iqn", is_blank(&spec.iscsi, |target| &target.iqn)),
+        ("glusterfs", "endpoints", is_blank(&spec.glusterfs, |volume| &volume.endpoints)),
+        ("glusterfs", "path", is_blank(&spec.glusterfs, |volume| &volume.path)),
+        ("rbd", "monitors", spec.rbd.as_ref().is_some_and(|disk| disk.monitors.is_empty())),
+        ("rbd", "image", is_blank(&spec.rbd, |disk| &disk.image)),
+        ("cinder", "volumeID", is_blank(&spec.cinder, |disk| &disk.volume_id)),
+        ("cephfs", "monitors", spec.cephfs.as_ref().is_some_and(|volume| volume.monitors.is_empty())),
+        ("flexVolume", "driver", is_blank(&spec.flex_volume, |volume| &volume.driver)),
+        ("azureFile", "secretName", is_blank(&spec.azure_file, |share| &share.secret_name)),
+        ("azureFile", "shareName", is_blank(&spec.azure_file, |share| &share.share_name)),
+        ("vsphereVolume", "volumePath", is_blank(&spec.vsphere_volume, |disk| &disk.volume_path)),
+        ("portworxVolume", "volumeID", is_blank(&spec.portworx_volume, |volume| &volume.volume_id)),
+        ("azureDisk", "diskName", is_blank(&spec.azure_disk, |disk| &disk.disk_name)),
+        ("azureDisk", "diskURI", is_blank(&spec.azure_disk, |disk| &disk.disk_uri)),
+    ] {
+        if is_blank {
+            errors.push(FieldError::required(&path.child(source).child(field), ""));
         }
     }
+}
+
+/// Whether a source is there, and leaves out what it must name.
+pub fn is_blank<T>(source: &Option<T>, field: fn(&T) -> &String) -> bool {
+    source.as_ref().is_some_and(|source| field(source).is_empty())
 }
 
 pub fn validate_host_path(source: &HostPathVolumeSource, path: &Path, errors: &mut FieldErrors) {
     if source.path.is_empty() {
         errors.push(FieldError::required(&path.child("path"), ""));
-    } else if source.path.split('/').any(|part| part == "..") {
-        errors.push(FieldError::invalid(&path.child("path"), source.path.as_str(), "must not contain '..'"));
+        return;
     }
+    errors.check(&path.child("path"), &source.path, no_way_up);
     let types = ["", "BlockDevice", "CharDevice", "Directory", "DirectoryOrCreate", "File", "FileOrCreate", "Socket"];
     supported(errors, &path.child("type"), text(&source.type_), &types);
 }
@@ -176,29 +200,22 @@ pub fn validate_nfs(source: &NFSVolumeSource, path: &Path, errors: &mut FieldErr
     let path = path.child("path");
     if source.path.is_empty() {
         errors.push(FieldError::required(&path, ""));
-    } else if !source.path.starts_with('/') {
+    }
+    if !source.path.starts_with('/') {
         errors.push(FieldError::invalid(&path, source.path.as_str(), "must be an absolute path"));
     }
 }
 
-fn validate_local(source: &LocalVolumeSource, has_affinity: bool, path: &Path, errors: &mut FieldErrors) {
+fn validate_local(source: &LocalVolumeSource, path: &Path, errors: &mut FieldErrors) {
     if source.path.is_empty() {
         errors.push(FieldError::required(&path.child("path"), ""));
     } else {
-        inner_path(errors, &path.child("path"), source.path.trim_start_matches('/'));
-    }
-    if !has_affinity {
-        let path = Path::new("metadata").child("annotations");
-        errors.push(FieldError::required(&path, "Local volume requires node affinity"));
+        errors.check(&path.child("path"), &source.path, no_way_up);
     }
 }
 
 fn validate_csi(source: &CSIPersistentVolumeSource, path: &Path, errors: &mut FieldErrors) {
-    if source.driver.is_empty() {
-        errors.push(FieldError::required(&path.child("driver"), ""));
-    } else {
-        errors.check(&path.child("driver"), &source.driver.to_lowercase(), names::dns_subdomain);
-    }
+    driver_name(&source.driver, &path.child("driver"), errors);
     if source.volume_handle.is_empty() {
         errors.push(FieldError::required(&path.child("volumeHandle"), ""));
     }
@@ -207,13 +224,10 @@ fn validate_csi(source: &CSIPersistentVolumeSource, path: &Path, errors: &mut Fi
         ("controllerExpandSecretRef", &source.controller_expand_secret_ref),
         ("nodePublishSecretRef", &source.node_publish_secret_ref),
         ("nodeExpandSecretRef", &source.node_expand_secret_ref),
-        ("nodeStageSecretRef", &source.node_stage_secret_ref),
     ] {
         let Some(SecretReference { name, namespace }) = secret else { continue };
-        for (part, value) in [("name", name), ("namespace", namespace)] {
-            if text(value).is_empty() {
-                errors.push(FieldError::required(&path.child(field).child(part), ""));
-            }
-        }
+        let path = path.child(field);
+        required_name(errors, &path.child("name"), text(name), names::dns_subdomain);
+        required_name(errors, &path.child("namespace"), text(namespace), names::dns_label);
     }
 }

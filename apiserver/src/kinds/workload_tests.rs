@@ -313,7 +313,26 @@ fn a_job_that_has_begun_is_what_it_is() {
     );
     let moved = json!({"template": {"spec": {"nodeSelector": {"a": "b"}}}});
     assert!(changed(kept(json!({})), moved.clone())[0].starts_with("spec.template: Invalid value: {"));
-    assert_eq!(changed(kept(json!({"suspend": true})), moved), [""; 0]);
+    let suspended = kept(json!({"suspend": true}));
+    let at = |status: Value| merged(suspended.clone(), &json!({"status": status}));
+    let (start, stopped) = ("2026-01-01T00:00:00Z", json!([{"type": "Suspended", "status": "True"}]));
+    let asks = json!({"template": {"spec": {"containers": [
+        {"name": "a", "image": "i:1", "resources": {"requests": {"cpu": "1"}}}]}}});
+    let other = json!({"template": {"spec": {"containers": [{"name": "a", "image": "b"}]}}});
+    for (status, change, told) in [
+        (json!({}), &moved, ""),
+        (json!({}), &asks, ""),
+        (json!({"startTime": start, "conditions": stopped}), &moved, ""),
+        (json!({}), &other, "spec.template.spec: Invalid value: {"),
+        (json!({"startTime": start}), &moved, "spec.template: Invalid value: {"),
+        (json!({"active": 1}), &asks, "spec.template: Invalid value: {"),
+    ] {
+        let found = changed(at(status), change.clone());
+        assert!(
+            found.first().map_or(told.is_empty(), |found| !told.is_empty() && found.starts_with(told)),
+            "{found:?}"
+        );
+    }
     let indexed = kept(json!({"completionMode": "Indexed", "completions": 2, "parallelism": 2}));
     assert_eq!(changed(indexed.clone(), json!({"completions": 4, "parallelism": 4})), [""; 0]);
     assert_eq!(
@@ -327,6 +346,7 @@ fn a_job_ends_once_and_in_order() {
     let with = |status: Value| merged(job(json!({})), &json!({"status": status}));
     let conditions =
         |names: &[&str]| -> Value { names.iter().map(|name| json!({"type": name, "status": "True"})).collect() };
+    let succeeded = |count: i32| json!({"status": {"succeeded": count}});
     let ended = |names: &[&str]| {
         let (start, end) = ("2026-01-01T00:00:00Z", "2026-01-01T00:01:00Z");
         with(json!({"startTime": start, "completionTime": end, "succeeded": 1, "conditions": conditions(names)}))
@@ -360,6 +380,26 @@ fn a_job_ends_once_and_in_order() {
             ended(&["SuccessCriteriaMet"]),
             "status.completionTime: Invalid value: \"2026-01-01T00:01:00Z\": cannot set completionTime when there is no \
              Complete=True condition",
+        ),
+        (
+            complete.clone(),
+            merged(complete.clone(), &json!({"status": {"completionTime": "2026-01-01T00:02:00Z"}})),
+            "status.completionTime: Invalid value: \"2026-01-01T00:02:00Z\": field is immutable",
+        ),
+        (
+            with(json!({})),
+            merged(complete.clone(), &json!({"status": {"startTime": "2026-01-01T00:02:00Z"}})),
+            "status.completionTime: Invalid value: \"2026-01-01T00:01:00Z\": must be equal to or after `startTime`",
+        ),
+        (
+            with(json!({})),
+            merged(complete.clone(), &json!({"status": {"uncountedTerminatedPods": {"failed": ["u"]}}})),
+            "status.uncountedTerminatedPods: Invalid value: {\"failed\":[\"u\"]}: must be empty for finished job",
+        ),
+        (
+            merged(job(json!({"completionMode": "Indexed", "completions": 3, "parallelism": 1})), &succeeded(2)),
+            merged(job(json!({"completionMode": "Indexed", "completions": 3, "parallelism": 1})), &succeeded(1)),
+            "status.succeeded: Invalid value: 1: cannot decrease the succeeded counter",
         ),
         (
             with(json!({"failed": 3})),
@@ -424,7 +464,7 @@ fn a_cron_job_has_a_schedule_in_its_own_time() {
         ],
     );
     let named = merged(cron(json!({})), &json!({"metadata": {"name": "n".repeat(53)}}));
-    assert!(refusals("CronJob", named)[0].ends_with("must be no more than 52 characters"));
+    assert!(refusals("CronJob", named)[0].ends_with("must be no more than 52 bytes"));
     // What was let in before the rule stays changeable.
     let old = || cron(json!({"schedule": "TZ=UTC * * * * *"}));
     assert_eq!(update_refusals("CronJob", old(), merged(old(), &json!({"spec": {"suspend": true}}))), [""; 0]);

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use api::field::{FieldError, FieldErrors, Path};
-use k8s_openapi::api::batch::v1::{Job, JobStatus};
+use k8s_openapi::api::batch::v1::{Job, JobSpec, JobStatus};
 
 use crate::kinds::job_spec::{INDEXED, indexes};
 use crate::kinds::rules::{non_negative, shown, text};
@@ -38,7 +38,8 @@ pub fn validate(new: &Job, old: &Job, errors: &mut FieldErrors) {
     // What an old status says wrongly may stay.
     let is_new = |condition: &str| !has(old_status, condition) && has(status, condition);
     let ends_now = is_finished(status) && !is_finished(old_status);
-    validate_conditions(status, &is_new, &path.child("conditions"), errors);
+    let has_policy = new.spec.as_ref().is_some_and(|spec| spec.success_policy.is_some());
+    validate_conditions(status, has_policy, &is_new, &path.child("conditions"), errors);
     validate_times(status, old_status, &path, errors);
     if ends_now {
         validate_end(status, &path, errors);
@@ -62,7 +63,13 @@ fn validate_uncounted(status: &JobStatus, path: &Path, errors: &mut FieldErrors)
     }
 }
 
-fn validate_conditions(status: &JobStatus, is_new: &dyn Fn(&str) -> bool, path: &Path, errors: &mut FieldErrors) {
+fn validate_conditions(
+    status: &JobStatus,
+    has_policy: bool,
+    is_new: &dyn Fn(&str) -> bool,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
     let mut refuse = |is_wrong: bool, why: &str| {
         if is_wrong {
             errors.push(FieldError::invalid_bare(path, why));
@@ -80,6 +87,8 @@ fn validate_conditions(status: &JobStatus, is_new: &dyn Fn(&str) -> bool, path: 
     refuse(has(SUCCESS_CRITERIA_MET) && has(FAILED), why);
     let why = "cannot set SuccessCriteriaMet=True and FailureTarget=true conditions";
     refuse(has(SUCCESS_CRITERIA_MET) && has(FAILURE_TARGET), why);
+    let why = "cannot set Complete=True for Job with SuccessPolicy unless SuccessCriteriaMet=True";
+    refuse(has_policy && has(COMPLETE) && !has(SUCCESS_CRITERIA_MET), why);
 }
 
 fn validate_times(status: &JobStatus, old: &JobStatus, path: &Path, errors: &mut FieldErrors) {
@@ -100,13 +109,13 @@ fn validate_times(status: &JobStatus, old: &JobStatus, path: &Path, errors: &mut
         && (has_changed || status.start_time != old.start_time)
         && end.0 < start.0
     {
-        let why = "completionTime cannot be set before startTime";
+        let why = "must be equal to or after `startTime`";
         errors.push(FieldError::invalid(&path, shown(end), why));
     }
     if let (Some(new), Some(_)) = (&status.completion_time, &old.completion_time)
         && has_changed
     {
-        errors.push(FieldError::invalid(&path, shown(new), "completionTime cannot be mutated"));
+        errors.push(FieldError::invalid(&path, shown(new), "field is immutable"));
     }
 }
 
@@ -123,43 +132,37 @@ fn validate_end(status: &JobStatus, path: &Path, errors: &mut FieldErrors) {
     }
     let Some(uncounted) = &status.uncounted_terminated_pods else { return };
     if uncounted.failed.iter().chain(&uncounted.succeeded).any(|list| !list.is_empty()) {
-        let why = "uncountedTerminatedPods needs to be empty for finished job";
+        let why = "must be empty for finished job";
         errors.push(FieldError::invalid(&path.child("uncountedTerminatedPods"), shown(uncounted), why));
     }
 }
 
 fn validate_indexes(job: &Job, status: &JobStatus, old: &JobStatus, path: &Path, errors: &mut FieldErrors) {
     let Some(spec) = &job.spec else { return };
-    let completions = spec.completions.unwrap_or_default();
-    let completed = text(&status.completed_indexes);
-    let completed_path = path.child("completedIndexes");
-    let mut parse = |text: &str, path: &Path, field: &str| {
-        indexes::parse(text, completions)
-            .map_err(|why| {
-                let why = format!("error parsing {field}: {why}");
-                errors.push(FieldError::invalid(path, text, why));
-            })
-            .unwrap_or_default()
-    };
-    let has_changed = status.completed_indexes != old.completed_indexes || status.failed_indexes != old.failed_indexes;
-    if !has_changed {
-        return;
+    let (completed, failed) = (text(&status.completed_indexes), text(&status.failed_indexes));
+    let is_completed_new = status.completed_indexes != old.completed_indexes;
+    let is_failed_new = status.failed_indexes != old.failed_indexes;
+    let parse = |text: &str| spec.completions.map_or(Ok(Vec::new()), |completions| indexes::parse(text, completions));
+    let (known, lost) = (parse(completed), parse(failed));
+    let (path, failed_path) = (path.child("completedIndexes"), path.child("failedIndexes"));
+    if let (true, Err(why)) = (is_completed_new, &known) {
+        errors.push(FieldError::invalid(&path, completed, format!("error parsing completedIndexes: {why}")));
     }
-    let known = parse(completed, &completed_path, "completedIndexes");
-    let failed_path = path.child("failedIndexes");
-    let failed = parse(text(&status.failed_indexes), &failed_path, "failedIndexes");
-    if !completed.is_empty() && text(&spec.completion_mode) != INDEXED {
+    if let (true, Err(why)) = (is_failed_new && spec.backoff_limit_per_index.is_some(), &lost) {
+        errors.push(FieldError::invalid(&failed_path, failed, format!("error parsing failedIndexes: {why}")));
+    }
+    if is_completed_new && !completed.is_empty() && text(&spec.completion_mode) != INDEXED {
         let why = "cannot set non-empty completedIndexes when non-indexed completion mode";
-        errors.push(FieldError::invalid(&completed_path, completed, why));
+        errors.push(FieldError::invalid(&path, completed, why));
     }
-    let Some(text) = &status.failed_indexes else { return };
-    if spec.backoff_limit_per_index.is_none() {
+    if is_failed_new && status.failed_indexes.is_some() && spec.backoff_limit_per_index.is_none() {
         let why = "cannot set non-null failedIndexes when backoffLimitPerIndex is null";
-        errors.push(FieldError::invalid(&failed_path, text.as_str(), why));
+        errors.push(FieldError::invalid(&failed_path, failed, why));
     }
-    if let Some(index) = indexes::overlap(&known, &failed) {
+    let overlap = indexes::overlap(&known.unwrap_or_default(), &lost.unwrap_or_default());
+    if let Some(index) = overlap.filter(|_| is_completed_new || is_failed_new) {
         let why = format!("failedIndexes and completedIndexes overlap at index: {index}");
-        errors.push(FieldError::invalid(&failed_path, text.as_str(), why));
+        errors.push(FieldError::invalid(&failed_path, failed, why));
     }
 }
 
@@ -185,9 +188,10 @@ fn validate_progress(job: &Job, status: &JobStatus, old: &JobStatus, path: &Path
     }
     for (field, new, old) in [("failed", status.failed, old.failed), ("succeeded", status.succeeded, old.succeeded)] {
         let new = new.unwrap_or_default();
-        // Of a Job with indexes, successes beyond its new end are forgotten.
-        let may_sink =
-            field == "succeeded" && job.spec.as_ref().is_some_and(|spec| text(&spec.completion_mode) == INDEXED);
+        // Of a Job with indexes that may shrink, successes beyond its new end are forgotten.
+        let can_shrink =
+            |spec: &JobSpec| text(&spec.completion_mode) == INDEXED && spec.completions == spec.parallelism;
+        let may_sink = field == "succeeded" && job.spec.as_ref().is_some_and(can_shrink);
         if new < old.unwrap_or_default() && !may_sink {
             let why = format!("cannot decrease the {field} counter");
             errors.push(FieldError::invalid(&path.child(field), new, why));

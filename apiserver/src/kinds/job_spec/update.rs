@@ -1,10 +1,10 @@
-//! What may be changed of a Job that exists: how many pods run at once, and where, while none has started.
+//! What may be changed of a Job that exists: how many pods run at once, and while none does, where and with what.
 
 use api::field::{FieldError, FieldErrors, Path};
 use k8s_openapi::api::batch::v1::{Job, JobSpec};
 use k8s_openapi::api::core::v1::{Affinity, PodTemplateSpec};
 
-use crate::kinds::job_spec::INDEXED;
+use crate::kinds::job_spec::{INDEXED, status};
 use crate::kinds::rules::{immutable, text};
 
 pub fn validate(new: &Job, old: &Job, errors: &mut FieldErrors) {
@@ -12,22 +12,28 @@ pub fn validate(new: &Job, old: &Job, errors: &mut FieldErrors) {
     let path = Path::new("spec");
     validate_completions(new, old_spec, &path.child("completions"), errors);
     immutable(errors, &path.child("selector"), &new.selector, &old_spec.selector);
-    let mut template = old_spec.template.clone();
-    let is_suspended = old_spec.suspend == Some(true);
-    let has_started = old.status.as_ref().is_some_and(|status| status.start_time.is_some());
-    if is_suspended && !has_started {
+    let (template_path, mut template) = (path.child("template"), old_spec.template.clone());
+    if is_at_rest(old) {
         take_directives(&mut template, &new.template);
-    }
-    if is_suspended {
         take_resources(&mut template, &new.template);
+        immutable(errors, &template_path.child("spec"), &new.template.spec, &template.spec);
+    } else {
+        immutable(errors, &template_path, &new.template, &template);
     }
-    immutable(errors, &path.child("template"), &new.template, &template);
     immutable(errors, &path.child("completionMode"), &new.completion_mode, &old_spec.completion_mode);
     immutable(errors, &path.child("podFailurePolicy"), &new.pod_failure_policy, &old_spec.pod_failure_policy);
     let path_of_limit = path.child("backoffLimitPerIndex");
     immutable(errors, &path_of_limit, &new.backoff_limit_per_index, &old_spec.backoff_limit_per_index);
     immutable(errors, &path.child("managedBy"), &new.managed_by, &old_spec.managed_by);
     immutable(errors, &path.child("successPolicy"), &new.success_policy, &old_spec.success_policy);
+}
+
+/// Suspended, and no pod of it runs: it has not begun, or has come to a stop.
+fn is_at_rest(job: &Job) -> bool {
+    let is_suspended = job.spec.as_ref().is_some_and(|spec| spec.suspend == Some(true));
+    let Some(status) = &job.status else { return is_suspended };
+    let has_stopped = status.start_time.is_none() || status::has(status, "Suspended");
+    is_suspended && has_stopped && status.active.unwrap_or_default() == 0
 }
 
 /// A Job with indexes may grow and shrink, together with how many run at once.

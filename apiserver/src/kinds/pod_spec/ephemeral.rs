@@ -4,24 +4,28 @@ use std::collections::BTreeSet;
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::well_known::annotation;
-use k8s_openapi::api::core::v1::{EphemeralContainer, Pod, PodSpec};
+use k8s_openapi::api::core::v1::{Container, EphemeralContainer, Pod, PodSpec};
 
-use crate::kinds::pod_spec::{containers, rules, security};
+use crate::kinds::difference;
+use crate::kinds::pod_spec::containers::{self, Surroundings};
+use crate::kinds::pod_spec::rules;
 use crate::kinds::rules::text;
 
 const WHY: &str = "cannot be set for an Ephemeral Container";
 
-pub fn validate<'a>(spec: &'a PodSpec, names: &mut BTreeSet<&'a str>, path: &Path, errors: &mut FieldErrors) {
-    let volumes: BTreeSet<&str> = spec.volumes.iter().flatten().map(|volume| volume.name.as_str()).collect();
-    let others = spec.containers.iter().chain(spec.init_containers.iter().flatten());
-    let known: BTreeSet<&str> = others.map(|container| container.name.as_str()).collect();
-    for (index, container) in spec.ephemeral_containers.iter().flatten().enumerate() {
+pub fn validate<'a>(around: &Surroundings<'a>, names: &mut BTreeSet<&'a str>, path: &Path, errors: &mut FieldErrors) {
+    let known = names.clone();
+    for (index, container) in around.spec.ephemeral_containers.iter().flatten().enumerate() {
         let path = path.index(index);
-        containers::validate_name(&container.name, &path.child("name"), names, errors);
+        containers::validate_any(&as_any(container), around, &path, errors);
         containers::validate_image(text(&container.image), &path.child("image"), errors);
-        containers::validate_env(container.env.as_deref(), &path.child("env"), errors);
+        containers::tell_apart(&container.name, &path.child("name"), names, errors);
+        let target = text(&container.target_container_name);
+        if !target.is_empty() && !known.contains(target) {
+            errors.push(FieldError::not_found(&path.child("targetContainerName"), target));
+        }
+        refuse_promises(container, &path, errors);
         let mounts_path = path.child("volumeMounts");
-        containers::validate_mounts(container.volume_mounts.as_deref(), &volumes, &mounts_path, errors);
         for (index, mount) in container.volume_mounts.iter().flatten().enumerate() {
             for (field, value) in [("subPath", &mount.sub_path), ("subPathExpr", &mount.sub_path_expr)] {
                 if !text(value).is_empty() {
@@ -29,33 +33,44 @@ pub fn validate<'a>(spec: &'a PodSpec, names: &mut BTreeSet<&'a str>, path: &Pat
                 }
             }
         }
-        if let Some(context) = &container.security_context {
-            let host_users = spec.host_users != Some(false);
-            security::validate_container(context, host_users, &path.child("securityContext"), errors);
-        }
-        let target = text(&container.target_container_name);
-        if !target.is_empty() && !known.contains(target) {
-            errors.push(FieldError::not_found(&path.child("targetContainerName"), target));
-        }
-        refuse_promises(container, &path, errors);
+    }
+}
+
+/// What it has in common with other containers.
+fn as_any(container: &EphemeralContainer) -> Container {
+    let container = container.clone();
+    Container {
+        env: container.env,
+        env_from: container.env_from,
+        image: container.image,
+        image_pull_policy: container.image_pull_policy,
+        name: container.name,
+        ports: container.ports,
+        resize_policy: container.resize_policy,
+        resources: container.resources,
+        security_context: container.security_context,
+        termination_message_policy: container.termination_message_policy,
+        volume_devices: container.volume_devices,
+        volume_mounts: container.volume_mounts,
+        ..Container::default()
     }
 }
 
 fn refuse_promises(container: &EphemeralContainer, path: &Path, errors: &mut FieldErrors) {
     let asks = container.resources.as_ref().is_some_and(|wanted| {
         let is_there = |list: &Option<_>| list.is_some();
-        is_there(&wanted.limits) || is_there(&wanted.requests)
+        is_there(&wanted.limits) || is_there(&wanted.requests) || wanted.claims.is_some()
     });
     for (field, is_set) in [
         ("ports", container.ports.is_some()),
+        ("resources", asks),
+        ("resizePolicy", container.resize_policy.is_some()),
+        ("restartPolicy", container.restart_policy.is_some()),
+        ("restartPolicyRules", container.restart_policy_rules.is_some()),
         ("livenessProbe", container.liveness_probe.is_some()),
         ("readinessProbe", container.readiness_probe.is_some()),
         ("startupProbe", container.startup_probe.is_some()),
         ("lifecycle", container.lifecycle.is_some()),
-        ("resources", asks),
-        ("restartPolicy", container.restart_policy.is_some()),
-        ("resizePolicy", container.resize_policy.is_some()),
-        ("restartPolicyRules", container.restart_policy_rules.is_some()),
     ] {
         if is_set {
             errors.push(FieldError::forbidden(&path.child(field), WHY));
@@ -73,7 +88,8 @@ pub fn keep_rest(new: &mut Pod, old: &Pod) {
 
 pub fn validate_update(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
     if old.metadata.annotations.iter().flatten().any(|(key, _)| key == annotation::MIRROR_POD) {
-        errors.push(FieldError::forbidden(&Path::new(""), "static pods do not support ephemeral containers"));
+        // Upstream's path to the object itself.
+        errors.push(FieldError::forbidden(&Path::new("[]"), "static pods do not support ephemeral containers"));
         return;
     }
     let path = Path::new("spec");
@@ -88,7 +104,11 @@ pub fn validate_update(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
                 errors.push(FieldError::forbidden(&path, why));
             }
             Some(new) if new != old => {
-                let why = format!("existing ephemeral containers {:?} may not be changed\n", old.name);
+                let why = format!(
+                    "existing ephemeral containers {:?} may not be changed\n{}",
+                    old.name,
+                    difference::between(old, new)
+                );
                 errors.push(FieldError::forbidden(&path, why));
             }
             Some(_) => {}

@@ -2,7 +2,11 @@
 
 pub mod containers;
 pub mod defaults;
+mod downward;
+mod environment;
 pub mod ephemeral;
+mod mounts;
+pub mod own_labels;
 pub mod probes;
 pub mod quality;
 pub mod resize;

@@ -50,12 +50,14 @@ fn is_sidecar(container: &Container) -> bool {
 pub fn validate_update(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
     let none = PodSpec::default();
     let (new_spec, old_spec) = (new.spec.as_ref().unwrap_or(&none), old.spec.as_ref().unwrap_or(&none));
+    // Upstream's path to the object itself.
+    let whole = Path::new("[]");
     if old.metadata.annotations.iter().flatten().any(|(key, _)| key == annotation::MIRROR_POD) {
-        errors.push(FieldError::forbidden(&Path::new(""), "static pods cannot be resized"));
+        errors.push(FieldError::forbidden(&whole, "static pods cannot be resized"));
         return;
     }
     if old_spec.os.as_ref().is_some_and(|os| os.name == "windows") {
-        errors.push(FieldError::forbidden(&Path::new(""), "windows pods cannot be resized"));
+        errors.push(FieldError::forbidden(&whole, "windows pods cannot be resized"));
         return;
     }
     let path = Path::new("spec");
@@ -68,6 +70,7 @@ pub fn validate_update(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
     if !node_can_resize(old) {
         errors.push(FieldError::forbidden(&path, "Pod running on node without support for resize"));
     }
+    validate_whole(new_spec, old_spec, &path, errors);
     let lists = [
         ("containers", &new_spec.containers[..], &old_spec.containers[..]),
         ("initContainers", init(new_spec), init(old_spec)),
@@ -84,7 +87,6 @@ pub fn validate_update(new: &Pod, old: &Pod, errors: &mut FieldErrors) {
             validate_container(new, old, field, &path, index, errors);
         }
     }
-    validate_whole(new_spec, old_spec, &path, errors);
 }
 
 /// A node that resizes says what it has given; as long as nothing runs, any node will do.
@@ -125,7 +127,7 @@ fn validate_container(
         return;
     }
     let resources_path = path.child(field).index(index).child("resources");
-    validate_removal(new.resources.as_ref(), old.resources.as_ref(), &resources_path, errors);
+    validate_removal(new.resources.as_ref(), old.resources.as_ref(), "", &resources_path, errors);
     if !only_compute_differs(new.resources.as_ref(), old.resources.as_ref()) {
         let of_whom = if is_init { " for sidecar containers" } else { "" };
         let why = format!("only cpu and memory resources{of_whom} are mutable");
@@ -136,7 +138,11 @@ fn validate_container(
 /// The resources of the pod as a whole.
 fn validate_whole(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut FieldErrors) {
     let (new, old) = (new.resources.as_ref(), old.resources.as_ref());
-    validate_removal(new, old, &path.child("resources"), errors);
+    if new.is_none() && old.is_some() {
+        errors.push(FieldError::forbidden(&path.child("resources"), "pod-level resources cannot be removed"));
+        return;
+    }
+    validate_removal(new, old, "pod-level ", &path.child("resources"), errors);
     if !only_compute_differs(new, old) {
         errors.push(FieldError::forbidden(path, "only cpu and memory resources are mutable at pod-level"));
     }
@@ -154,13 +160,15 @@ fn lists(resources: Option<&ResourceRequirements>) -> [Option<&Amounts>; 2] {
 fn validate_removal(
     new: Option<&ResourceRequirements>,
     old: Option<&ResourceRequirements>,
+    level: &str,
     path: &Path,
     errors: &mut FieldErrors,
 ) {
     for (field, (new, old)) in ["requests", "limits"].into_iter().zip(lists(new).into_iter().zip(lists(old))) {
         let is_kept = |name: &String| new.is_some_and(|new| new.contains_key(name));
         if !old.into_iter().flatten().all(|(name, _)| is_kept(name)) {
-            errors.push(FieldError::forbidden(&path.child(field), format!("resource {field} cannot be removed")));
+            let why = format!("{level}resource {field} cannot be removed");
+            errors.push(FieldError::forbidden(&path.child(field), why));
         }
     }
 }

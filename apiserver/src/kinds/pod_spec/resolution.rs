@@ -6,7 +6,7 @@ use k8s_openapi::api::core::v1::{PodDNSConfig, PodSpec};
 
 use crate::kinds::rules::{ip_address, required_and_supported, text};
 
-const POLICIES: &[&str] = &["ClusterFirst", "ClusterFirstWithHostNet", "Default", "None"];
+const POLICIES: &[&str] = &["ClusterFirstWithHostNet", "ClusterFirst", "Default", "None"];
 const MOST_SERVERS: usize = 3;
 const MOST_SEARCHES: usize = 32;
 const LONGEST_SEARCHES: usize = 2048;
@@ -22,17 +22,32 @@ pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
     } else if policy == "None" && servers.is_empty() {
         let why = "must provide at least one DNS nameserver when `dnsPolicy` is None";
         errors.push(FieldError::required(&config_path.child("nameservers"), why));
-    }
-    if let Some(config) = &spec.dns_config {
+    } else if let Some(config) = &spec.dns_config {
         validate_config(config, &config_path, errors);
     }
     for (index, alias) in spec.host_aliases.iter().flatten().enumerate() {
         let path = path.child("hostAliases").index(index);
         ip_address(errors, &path.child("ip"), &alias.ip);
-        for name in alias.hostnames.iter().flatten() {
-            errors.check(&path.child("hostnames"), name, names::dns_subdomain);
+        for (index, name) in alias.hostnames.iter().flatten().enumerate() {
+            errors.check(&path.child("hostnames").index(index), name, names::dns_subdomain);
         }
     }
+    validate_override(spec, &path.child("hostnameOverride"), errors);
+}
+
+fn validate_override(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    const LONGEST: usize = 64;
+    let Some(name) = &spec.hostname_override else { return };
+    if spec.set_hostname_as_fqdn == Some(true) {
+        errors.push(FieldError::forbidden(path, "may not be specified when setHostnameAsFQDN is true"));
+    }
+    if spec.host_network == Some(true) {
+        errors.push(FieldError::forbidden(path, "may not be specified when hostNetwork is true"));
+    }
+    if name.len() > LONGEST {
+        errors.push(FieldError::too_long(path, LONGEST));
+    }
+    errors.check(path, name, names::dns_subdomain);
 }
 
 fn validate_config(config: &PodDNSConfig, path: &Path, errors: &mut FieldErrors) {
@@ -57,10 +72,9 @@ fn validate_config(config: &PodDNSConfig, path: &Path, errors: &mut FieldErrors)
         errors.push(FieldError::invalid(&searches_path, searches, why));
     }
     for (index, search) in searches.iter().enumerate() {
-        // Relative and underscored names are what resolvers of the field are given.
-        let name = search.strip_suffix('.').unwrap_or(search).replace('_', "-");
         if search != "." {
-            errors.check(&searches_path.index(index), name.trim_start_matches('-'), names::dns_subdomain);
+            let name = search.strip_suffix('.').unwrap_or(search);
+            errors.check(&searches_path.index(index), name, search_domain);
         }
     }
     for (index, option) in config.options.iter().flatten().enumerate() {
@@ -69,4 +83,21 @@ fn validate_config(config: &PodDNSConfig, path: &Path, errors: &mut FieldErrors)
             errors.push(FieldError::required(&path, "must not be empty"));
         }
     }
+}
+
+/// A subdomain with underscores, which the names of services have.
+fn search_domain(name: &str) -> Result<(), String> {
+    // What is left of a label when its underscores are taken for what may stand in their place.
+    let plain = |label: &str| label.strip_prefix('_').unwrap_or(label).replace('_', "-");
+    let labels: Vec<String> = name.split('.').map(plain).collect();
+    if name.len() > 253 {
+        return Err("must be no more than 253 characters".to_owned());
+    }
+    if names::dns_subdomain(&labels.join(".")).is_ok() {
+        return Ok(());
+    }
+    Err("a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '_', '-' or '.', and must \
+         start and end with an alphanumeric character (e.g. 'example.com', regex used for validation is \
+         '_?[a-z0-9]([-_a-z0-9]*[a-z0-9])?(\\._?[a-z0-9]([-_a-z0-9]*[a-z0-9])?)*')"
+        .to_owned())
 }

@@ -3,7 +3,7 @@
 use api::field::{FieldError, FieldErrors, Path};
 use k8s_openapi::api::core::v1::Container;
 
-use crate::kinds::rules::{required_and_supported, supported};
+use crate::kinds::rules::supported;
 
 const POLICIES: &[&str] = &["Always", "Never", "OnFailure"];
 const MOST_RULES: usize = 20;
@@ -27,13 +27,13 @@ pub fn validate(container: &Container, path: &Path, errors: &mut FieldErrors) {
     }
     for (index, rule) in rules.iter().enumerate() {
         let path = path.index(index);
-        required_and_supported(errors, &path.child("action"), &rule.action, &["Restart", "RestartAllContainers"]);
+        supported(errors, &path.child("action"), &rule.action, &["Restart", "RestartAllContainers"]);
         let path = path.child("exitCodes");
         let Some(codes) = &rule.exit_codes else {
             errors.push(FieldError::required(&path, "must be specified"));
             continue;
         };
-        required_and_supported(errors, &path.child("operator"), &codes.operator, &["In", "NotIn"]);
+        supported(errors, &path.child("operator"), &codes.operator, &["In", "NotIn"]);
         let count = codes.values.as_ref().map_or(0, Vec::len);
         if count > MOST_EXIT_CODES {
             errors.push(FieldError::too_many(&path.child("values"), count, MOST_EXIT_CODES));

@@ -1,67 +1,85 @@
 //! Rules of a pod's spec, of a template's, and of a template's labels.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use api::selector;
+use api::well_known::annotation;
 use k8s_openapi::api::core::v1::{
-    Affinity, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PodSpec, PodTemplateSpec, Toleration,
+    Affinity, NodeSelector, NodeSelectorTerm, PodAffinityTerm, PodSpec, PodTemplateSpec, ResourceRequirements,
+    Toleration,
 };
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::LabelSelector;
 
-use crate::kinds::pod_spec::{containers, resolution, resources, security, spread, volumes};
+use crate::kinds::pod_spec::{containers, own_labels, resolution, resources, security, spread, volumes};
 use crate::kinds::rules::{
     annotations, labels, required_and_supported, selector as validate_selector, shown, supported, text,
 };
 
 const RESTART_POLICIES: &[&str] = &["Always", "OnFailure", "Never"];
+const DELETION_COST: &str = "controller.kubernetes.io/pod-deletion-cost";
+pub const TAINT_EFFECTS: &[&str] = &["NoSchedule", "PreferNoSchedule", "NoExecute"];
 
 pub fn validate(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
-    volumes::validate(spec.volumes.as_deref().unwrap_or_default(), &path.child("volumes"), errors);
-    containers::validate(spec, path, errors);
+    let volumes = volumes::validate(spec.volumes.as_deref().unwrap_or_default(), &path.child("volumes"), errors);
+    validate_claims(spec, &path.child("resourceClaims"), errors);
+    containers::validate(spec, &volumes, path, errors);
+    resources::validate_whole(spec, path, errors);
     required_and_supported(errors, &path.child("restartPolicy"), text(&spec.restart_policy), RESTART_POLICIES);
-    resolution::validate(spec, path, errors);
     labels(errors, &path.child("nodeSelector"), spec.node_selector.as_ref().unwrap_or(&Default::default()));
+    security::validate_pod(spec, path, errors);
+    if let Some(affinity) = &spec.affinity {
+        validate_affinity(affinity, &path.child("affinity"), errors);
+    }
+    resolution::validate(spec, path, errors);
+    let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
+    spread::validate(constraints, &path.child("topologySpreadConstraints"), errors);
+    security::validate_users(spec, path, errors);
     validate_names(spec, path, errors);
     if let Some(seconds) = spec.active_deadline_seconds.filter(|seconds| !(1..=i64::from(i32::MAX)).contains(seconds)) {
         let why = "must be between 1 and 2147483647, inclusive";
         errors.push(FieldError::invalid(&path.child("activeDeadlineSeconds"), seconds, why));
     }
-    security::validate_pod(spec, path, errors);
-    if let Some(affinity) = &spec.affinity {
-        validate_affinity(affinity, &path.child("affinity"), errors);
-    }
     validate_tolerations(spec.tolerations.as_deref(), &path.child("tolerations"), errors);
-    let constraints = spec.topology_spread_constraints.as_deref().unwrap_or_default();
-    spread::validate(constraints, &path.child("topologySpreadConstraints"), errors);
-    if let Some(os) = &spec.os {
-        required_and_supported(errors, &path.child("os").child("name"), &os.name, &["linux", "windows"]);
-    }
-    validate_claims(spec, &path.child("resourceClaims"), errors);
-    resources::validate_whole(spec, path, errors);
-    resources::amounts(spec.overhead.as_ref(), &path.child("overhead"), errors);
     if let Some(policy) = &spec.preemption_policy {
-        supported(errors, &path.child("preemptionPolicy"), policy, &["Never", "PreemptLowerPriority"]);
+        let policies = ["PreemptLowerPriority", "Never"];
+        required_and_supported(errors, &path.child("preemptionPolicy"), policy, &policies);
+    }
+    if let Some(overhead) = &spec.overhead {
+        let limits = ResourceRequirements { limits: Some(overhead.clone()), ..ResourceRequirements::default() };
+        resources::validate(&limits, &BTreeSet::new(), &path.child("overhead"), errors);
+    }
+    validate_os(spec, path, errors);
+}
+
+fn validate_os(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    let Some(os) = &spec.os else { return };
+    match os.name.as_str() {
+        "" => errors.push(FieldError::required(&path.child("os").child("name"), "")),
+        "windows" => {}
+        "linux" => security::refuse_windows(spec, path, errors),
+        other => errors.push(FieldError::not_supported(&path.child("os"), other, &["linux", "windows"])),
     }
 }
 
 /// Fields that hold the name of something.
 fn validate_names(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
-    let rules: [(&str, &Option<String>, names::NameRule); 7] = [
+    let rules: [(&str, &Option<String>, names::NameRule); 5] = [
         ("serviceAccountName", &spec.service_account_name, names::dns_subdomain),
         ("nodeName", &spec.node_name, names::dns_subdomain),
         ("hostname", &spec.hostname, names::dns_label),
         ("subdomain", &spec.subdomain, names::dns_label),
         ("priorityClassName", &spec.priority_class_name, names::dns_subdomain),
-        ("runtimeClassName", &spec.runtime_class_name, names::dns_subdomain),
-        ("schedulerName", &spec.scheduler_name, names::dns_subdomain),
     ];
     for (field, name, rule) in rules {
         let name = text(name);
         if !name.is_empty() {
             errors.check(&path.child(field), name, rule);
         }
+    }
+    if let Some(class) = &spec.runtime_class_name {
+        errors.check(&path.child("runtimeClassName"), class, names::dns_subdomain);
     }
     for (index, gate) in spec.readiness_gates.iter().flatten().enumerate() {
         let path = path.child("readinessGates").index(index).child("conditionType");
@@ -126,16 +144,20 @@ fn validate_toleration(toleration: &Toleration, path: &Path, errors: &mut FieldE
     match operator {
         "Exists" if !text(&toleration.value).is_empty() => {
             let why = "value must be empty when `operator` is 'Exists'";
-            errors.push(FieldError::invalid(&path.child("operator"), shown(toleration), why));
+            errors.push(FieldError::invalid(&path.child("operator"), text(&toleration.value), why));
         }
         "Exists" => {}
         "Equal" | "" => errors.check(&path.child("operator"), text(&toleration.value), names::label_value),
-        "Gt" | "Lt" => {}
+        // Comparisons are known, and not taken yet.
+        "Gt" | "Lt" => {
+            let known = ["Equal", "Exists", "Lt", "Gt"];
+            errors.push(FieldError::not_supported(&path.child("operator"), operator, &known));
+        }
         other => errors.push(FieldError::not_supported(&path.child("operator"), other, &["Equal", "Exists"])),
     }
     let effect = text(&toleration.effect);
     if !effect.is_empty() {
-        supported(errors, &path.child("effect"), effect, &["NoExecute", "NoSchedule", "PreferNoSchedule"]);
+        supported(errors, &path.child("effect"), effect, TAINT_EFFECTS);
     }
 }
 
@@ -149,7 +171,7 @@ fn validate_affinity(affinity: &Affinity, path: &Path, errors: &mut FieldErrors)
         for (index, preference) in preferred.enumerate() {
             let path = path.child("preferredDuringSchedulingIgnoredDuringExecution").index(index);
             validate_weight(preference.weight, &path, errors);
-            validate_node_term(&preference.preference, &path.child("preference"), errors);
+            validate_node_term(&preference.preference, false, &path.child("preference"), errors);
         }
     }
     let pod = affinity.pod_affinity.as_ref().map(|pod| {
@@ -180,7 +202,7 @@ pub fn validate_node_selector(selector: &NodeSelector, path: &Path, errors: &mut
         errors.push(FieldError::required(&path, "must have at least one node selector term"));
     }
     for (index, term) in selector.node_selector_terms.iter().enumerate() {
-        validate_node_term(term, &path.index(index), errors);
+        validate_node_term(term, true, &path.index(index), errors);
     }
 }
 
@@ -190,8 +212,8 @@ fn validate_weight(weight: i32, path: &Path, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldErrors) {
-    validate_match_fields(term, path, errors);
+/// A preference may ask for values that no label has; a requirement may not.
+fn validate_node_term(term: &NodeSelectorTerm, is_required: bool, path: &Path, errors: &mut FieldErrors) {
     for (index, expression) in term.match_expressions.iter().flatten().enumerate() {
         let path = path.child("matchExpressions").index(index);
         let count = expression.values.as_ref().map_or(0, Vec::len);
@@ -215,7 +237,11 @@ fn validate_node_term(term: &NodeSelectorTerm, path: &Path, errors: &mut FieldEr
             }
         }
         errors.check(&path.child("key"), &expression.key, names::qualified_name);
+        for (index, value) in expression.values.iter().flatten().enumerate().filter(|_| is_required) {
+            errors.check(&values_path.index(index), value, names::label_value);
+        }
     }
+    validate_match_fields(term, path, errors);
 }
 
 /// A node's own name is the only field that can be asked for.
@@ -245,14 +271,21 @@ fn validate_match_fields(term: &NodeSelectorTerm, path: &Path, errors: &mut Fiel
 }
 
 fn validate_pod_term(term: &PodAffinityTerm, path: &Path, errors: &mut FieldErrors) {
+    for (field, selector) in [("labelSelector", &term.label_selector), ("namespaceSelector", &term.namespace_selector)]
+    {
+        if let Some(selector) = selector {
+            validate_selector(errors, &path.child(field), selector);
+        }
+    }
+    for namespace in term.namespaces.iter().flatten() {
+        errors.check(&path.child("namespace"), namespace, names::dns_label);
+    }
+    let (same, other) = (term.match_label_keys.as_deref(), term.mismatch_label_keys.as_deref());
+    own_labels::validate(same, other, term.label_selector.as_ref(), path, errors);
     if term.topology_key.is_empty() {
         errors.push(FieldError::required(&path.child("topologyKey"), "can not be empty"));
-    } else {
-        errors.check(&path.child("topologyKey"), &term.topology_key, names::qualified_name);
     }
-    if let Some(selector) = &term.label_selector {
-        validate_selector(errors, &path.child("labelSelector"), selector);
-    }
+    errors.check(&path.child("topologyKey"), &term.topology_key, names::qualified_name);
 }
 
 /// Rules of a controller's template, which `selector` must match, and whose pods run for ever. `owner` is the
@@ -294,18 +327,45 @@ pub fn validate_selected(template: &PodTemplateSpec, selector: &LabelSelector, p
     }
 }
 
+/// Annotations that mean something for a pod.
+pub fn validate_annotations(
+    annotations: &BTreeMap<String, String>,
+    spec: &PodSpec,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
+    if let Some(mirrored) = annotations.get(annotation::MIRROR_POD)
+        && text(&spec.node_name).is_empty()
+    {
+        let why = "must set spec.nodeName if mirror pod annotation is set";
+        errors.push(FieldError::invalid(&path.key(annotation::MIRROR_POD), mirrored.as_str(), why));
+    }
+    if let Some(cost) = annotations.get(DELETION_COST)
+        && !is_cost(cost)
+    {
+        errors.push(FieldError::invalid(&path.key(DELETION_COST), cost.as_str(), "must be a 32bit integer"));
+    }
+}
+
+/// A number in its only form: no plus, and no zeros before it.
+fn is_cost(text: &str) -> bool {
+    let begins_well = !text.starts_with('+') && (text == "0" || !text.starts_with('0'));
+    begins_well && text.parse::<i32>().is_ok()
+}
+
 /// Rules of a template that nothing need be known of.
 pub fn validate_any_template(template: &PodTemplateSpec, path: &Path, errors: &mut FieldErrors) {
     let metadata = template.metadata.as_ref();
     if let Some(found) = metadata.and_then(|metadata| metadata.labels.as_ref()) {
         labels(errors, &path.child("labels"), found);
     }
-    if let Some(found) = metadata.and_then(|metadata| metadata.annotations.as_ref()) {
-        annotations(errors, &path.child("annotations"), found);
-    }
-    let path = path.child("spec");
     let none = PodSpec::default();
     let spec = template.spec.as_ref().unwrap_or(&none);
+    if let Some(found) = metadata.and_then(|metadata| metadata.annotations.as_ref()) {
+        annotations(errors, &path.child("annotations"), found);
+        validate_annotations(found, spec, &path.child("annotations"), errors);
+    }
+    let path = path.child("spec");
     validate(spec, &path, errors);
     if spec.ephemeral_containers.as_ref().is_some_and(|list| !list.is_empty()) {
         let why = "ephemeral containers not allowed in pod template";

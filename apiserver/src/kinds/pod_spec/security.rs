@@ -7,54 +7,59 @@ use k8s_openapi::api::core::v1::{
     AppArmorProfile, PodSecurityContext, PodSpec, SeccompProfile, SecurityContext, Sysctl,
 };
 
-use crate::kinds::rules::{inner_path, shown, supported, text};
+use crate::kinds::rules::{inner_path, shown, supported};
 
-const PROFILE_TYPES: &[&str] = &["Localhost", "RuntimeDefault", "Unconfined"];
+const LOCALHOST: &str = "Localhost";
+const PROFILE_TYPES: &[&str] = &[LOCALHOST, "RuntimeDefault", "Unconfined"];
 
 /// The context of the pod, and what it shares with its host.
 pub fn validate_pod(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
-    if spec.share_process_namespace == Some(true) && spec.host_pid == Some(true) {
-        let why = "ShareProcessNamespace and HostPID cannot both be enabled";
-        errors.push(FieldError::invalid(&path.child("shareProcessNamespace"), true, why));
-    }
-    if spec.host_users == Some(false) {
-        for (field, value) in
-            [("hostNetwork", spec.host_network), ("hostPID", spec.host_pid), ("hostIPC", spec.host_ipc)]
-        {
-            if value == Some(true) {
-                errors.push(FieldError::forbidden(&path.child(field), "when `hostUsers` is false"));
-            }
-        }
-    }
     if let Some(context) = &spec.security_context {
         validate_pod_context(context, spec, &path.child("securityContext"), errors);
     }
 }
 
+/// Users that are the pod's own go with nothing of its host's.
+pub fn validate_users(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    if spec.host_users != Some(false) {
+        return;
+    }
+    // Upstream's spelling.
+    for (field, value) in [("hostNetwork", spec.host_network), ("HostPID", spec.host_pid), ("HostIPC", spec.host_ipc)] {
+        if value == Some(true) {
+            errors.push(FieldError::forbidden(&path.child(field), "when `hostUsers` is false"));
+        }
+    }
+}
+
 fn validate_pod_context(context: &PodSecurityContext, spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    identity(context.fs_group, &path.child("fsGroup"), errors);
     identity(context.run_as_user, &path.child("runAsUser"), errors);
     identity(context.run_as_group, &path.child("runAsGroup"), errors);
-    identity(context.fs_group, &path.child("fsGroup"), errors);
     for (index, group) in context.supplemental_groups.iter().flatten().enumerate() {
         identity(Some(*group), &path.child("supplementalGroups").index(index), errors);
     }
+    if spec.share_process_namespace == Some(true) && spec.host_pid == Some(true) {
+        let why = "ShareProcessNamespace and HostPID cannot both be enabled";
+        errors.push(FieldError::invalid(&path.child("shareProcessNamespace"), true, why));
+    }
+    validate_sysctls(context.sysctls.as_deref().unwrap_or_default(), spec, &path.child("sysctls"), errors);
     if let Some(policy) = &context.fs_group_change_policy {
         supported(errors, &path.child("fsGroupChangePolicy"), policy, &["Always", "OnRootMismatch"]);
     }
+    validate_seccomp(&context.seccomp_profile, &path.child("seccompProfile"), errors);
+    validate_app_armor(&context.app_armor_profile, &path.child("appArmorProfile"), errors);
     if let Some(policy) = &context.supplemental_groups_policy {
         supported(errors, &path.child("supplementalGroupsPolicy"), policy, &["Merge", "Strict"]);
     }
     if let Some(policy) = &context.se_linux_change_policy {
         supported(errors, &path.child("seLinuxChangePolicy"), policy, &["MountOption", "Recursive"]);
     }
-    validate_profiles(&context.seccomp_profile, &context.app_armor_profile, path, errors);
-    validate_sysctls(context.sysctls.as_deref().unwrap_or_default(), spec, &path.child("sysctls"), errors);
 }
 
 pub fn validate_container(context: &SecurityContext, host_users: bool, path: &Path, errors: &mut FieldErrors) {
     identity(context.run_as_user, &path.child("runAsUser"), errors);
     identity(context.run_as_group, &path.child("runAsGroup"), errors);
-    validate_profiles(&context.seccomp_profile, &context.app_armor_profile, path, errors);
     if let Some(mount) = &context.proc_mount {
         supported(errors, &path.child("procMount"), mount, &["Default", "Unmasked"]);
         if mount == "Unmasked" && host_users {
@@ -62,9 +67,15 @@ pub fn validate_container(context: &SecurityContext, host_users: bool, path: &Pa
             errors.push(FieldError::invalid(&path.child("procMount"), mount.as_str(), why));
         }
     }
-    if context.allow_privilege_escalation != Some(false) {
-        return;
+    validate_seccomp(&context.seccomp_profile, &path.child("seccompProfile"), errors);
+    if context.allow_privilege_escalation == Some(false) {
+        refuse_privileges(context, path, errors);
     }
+    validate_app_armor(&context.app_armor_profile, &path.child("appArmorProfile"), errors);
+}
+
+/// What cannot be had without more privileges than a container began with.
+fn refuse_privileges(context: &SecurityContext, path: &Path, errors: &mut FieldErrors) {
     if context.privileged == Some(true) {
         let why = "cannot set `allowPrivilegeEscalation` to false and `privileged` to true";
         errors.push(FieldError::invalid(path, shown(context), why));
@@ -83,40 +94,61 @@ fn identity(number: Option<i64>, path: &Path, errors: &mut FieldErrors) {
     }
 }
 
-fn validate_profiles(
-    seccomp: &Option<SeccompProfile>,
-    app_armor: &Option<AppArmorProfile>,
-    path: &Path,
-    errors: &mut FieldErrors,
-) {
-    if let Some(SeccompProfile { type_, localhost_profile }) = seccomp {
-        let path = path.child("seccompProfile");
-        validate_profile(type_, localhost_profile.as_deref(), "seccomp", &path, errors);
-        inner_path(errors, &path.child("localhostProfile"), text(localhost_profile));
+fn validate_seccomp(profile: &Option<SeccompProfile>, path: &Path, errors: &mut FieldErrors) {
+    let Some(profile) = profile else { return };
+    if profile.type_.is_empty() {
+        errors.push(FieldError::required(&path.child("type"), "type is required when seccompProfile is set"));
+    } else {
+        supported(errors, &path.child("type"), &profile.type_, PROFILE_TYPES);
     }
-    if let Some(AppArmorProfile { type_, localhost_profile }) = app_armor {
-        validate_profile(type_, localhost_profile.as_deref(), "AppArmor", &path.child("appArmorProfile"), errors);
+    let path = path.child("localhostProfile");
+    match (profile.type_.as_str(), profile.localhost_profile.as_deref()) {
+        (LOCALHOST, None) => {
+            errors.push(FieldError::required(&path, "must be set when seccomp type is Localhost"));
+        }
+        (LOCALHOST, Some(name)) => inner_path(errors, &path, name),
+        (_, None) => {}
+        (_, Some(_)) => {
+            let why = "can only be set when seccomp type is Localhost";
+            errors.push(FieldError::invalid(&path, shown(profile), why));
+        }
     }
 }
 
-/// A profile of the node has a name, and no other has.
-fn validate_profile(kind: &str, name: Option<&str>, what: &str, path: &Path, errors: &mut FieldErrors) {
-    if kind.is_empty() {
-        let why = if what == "seccomp" { "type is required when seccompProfile is set" } else { "" };
-        errors.push(FieldError::required(&path.child("type"), why));
-    } else {
-        supported(errors, &path.child("type"), kind, PROFILE_TYPES);
-    }
-    let path = path.child("localhostProfile");
-    match (kind, name) {
-        ("Localhost", None | Some("")) => {
-            let why = format!("must be set when {what} type is Localhost");
-            errors.push(FieldError::required(&path, &why));
+fn validate_app_armor(profile: &Option<AppArmorProfile>, path: &Path, errors: &mut FieldErrors) {
+    let Some(profile) = profile else { return };
+    let name_path = path.child("localhostProfile");
+    match (profile.type_.as_str(), profile.localhost_profile.as_deref()) {
+        ("", _) => {
+            errors.push(FieldError::required(&path.child("type"), "type is required when appArmorProfile is set"))
         }
-        ("Localhost", _) | (_, None) => {}
-        (_, Some(name)) => {
-            let why = format!("can only be set when {what} type is Localhost");
-            errors.push(FieldError::invalid(&path, name, why));
+        (LOCALHOST, None | Some("")) => {
+            errors.push(FieldError::required(&name_path, "must be set when AppArmor type is Localhost"));
+        }
+        (LOCALHOST, Some(name)) if name.trim() != name => {
+            errors.push(FieldError::invalid(&name_path, name, "must not be padded with whitespace"));
+        }
+        ("RuntimeDefault" | "Unconfined", Some(name)) => {
+            let why = "can only be set when AppArmor type is Localhost";
+            errors.push(FieldError::invalid(&name_path, name, why));
+        }
+        (kind, _) => supported(errors, &path.child("type"), kind, PROFILE_TYPES),
+    }
+}
+
+/// Options of another system than the one that the pod is for.
+pub fn refuse_windows(spec: &PodSpec, path: &Path, errors: &mut FieldErrors) {
+    let why = "windows options cannot be set for a linux pod";
+    if spec.security_context.as_ref().is_some_and(|context| context.windows_options.is_some()) {
+        errors.push(FieldError::forbidden(&path.child("securityContext").child("windowsOptions"), why));
+    }
+    let init = spec.init_containers.as_deref().unwrap_or_default();
+    for (field, containers) in [("initContainers", init), ("containers", &spec.containers[..])] {
+        for (index, container) in containers.iter().enumerate() {
+            if container.security_context.as_ref().is_some_and(|context| context.windows_options.is_some()) {
+                let path = path.child(field).index(index).child("securityContext").child("windowsOptions");
+                errors.push(FieldError::forbidden(&path, why));
+            }
         }
     }
 }
@@ -143,11 +175,14 @@ fn validate_sysctls(sysctls: &[Sysctl], spec: &PodSpec, path: &Path, errors: &mu
         } else if !seen.insert(name) {
             errors.push(FieldError::duplicate(&path, name));
         }
-        for (prefix, is_shared, field) in
-            [("net.", spec.host_network, "hostNetwork"), ("kernel.shm", spec.host_ipc, "hostIPC")]
-        {
-            if is_shared == Some(true) && name.starts_with(prefix) {
-                errors.push(FieldError::invalid(&path, name, format!("may not be set when '{field}' is true")));
+        let dotted = name.replace('/', ".");
+        let of_messages = ["kernel.shm", "kernel.msg", "fs.mqueue."].iter().any(|prefix| dotted.starts_with(prefix));
+        for (is_of_host, is_shared, field) in [
+            (dotted.starts_with("net."), spec.host_network, "hostNetwork"),
+            (of_messages || dotted == "kernel.sem", spec.host_ipc, "hostIPC"),
+        ] {
+            if is_shared == Some(true) && is_of_host {
+                errors.push(FieldError::invalid(&path, name, format!("may not be specified when '{field}' is true")));
             }
         }
     }

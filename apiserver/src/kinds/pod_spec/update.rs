@@ -23,7 +23,13 @@ pub fn validate(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut FieldErr
             return;
         }
     }
-    validate_deadline(new, old, &path.child("activeDeadlineSeconds"), errors);
+    if let Some(error) = refusal_of_deadline(new, old, &path.child("activeDeadlineSeconds")) {
+        let is_last = new.active_deadline_seconds.is_some();
+        errors.push(error);
+        if is_last {
+            return;
+        }
+    }
     validate_tolerations(
         new.tolerations.as_deref().unwrap_or_default(),
         old.tolerations.as_deref().unwrap_or_default(),
@@ -65,19 +71,17 @@ fn with_fixed_fields(new: &PodSpec, old: &PodSpec) -> PodSpec {
     munged
 }
 
-fn validate_deadline(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut FieldErrors) {
-    match (new.active_deadline_seconds, old.active_deadline_seconds) {
-        (Some(new), Some(old)) if new > old => {
-            errors.push(FieldError::invalid(path, new, "must be less than or equal to previous value"));
+/// A deadline may come, and come nearer.
+fn refusal_of_deadline(new: &PodSpec, old: &PodSpec, path: &Path) -> Option<FieldError> {
+    let (value, why) = match (new.active_deadline_seconds, old.active_deadline_seconds) {
+        (Some(new), _) if !(0..=i64::from(i32::MAX)).contains(&new) => {
+            (new.into(), "must be between 0 and 2147483647, inclusive")
         }
-        (Some(new), None) if !(0..=i64::from(i32::MAX)).contains(&new) => {
-            errors.push(FieldError::invalid(path, new, "must be between 0 and 2147483647, inclusive"));
-        }
-        (None, Some(_)) => {
-            errors.push(FieldError::invalid(path, Value::Null, "must not update from a positive integer to nil value"));
-        }
-        _ => {}
-    }
+        (Some(new), Some(old)) if new > old => (new.into(), "must be less than or equal to previous value"),
+        (None, Some(_)) => (Value::Null, "must not update from a positive integer to nil value"),
+        _ => return None,
+    };
+    Some(FieldError::invalid(path, value, why))
 }
 
 fn validate_gates(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut FieldErrors) {
@@ -85,7 +89,7 @@ fn validate_gates(new: &PodSpec, old: &PodSpec, path: &Path, errors: &mut FieldE
     for (index, gate) in new.scheduling_gates.iter().flatten().enumerate() {
         if !known.contains(gate) {
             let why = format!("only deletion is allowed, but found new scheduling gate '{}'", gate.name);
-            errors.push(FieldError::forbidden(&path.index(index), why));
+            errors.push(FieldError::forbidden(&path.index(index).child("name"), why));
         }
     }
 }

@@ -1,107 +1,133 @@
 //! Rules of a pod's volumes.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::core::v1::{DownwardAPIVolumeFile, KeyToPath, Volume, VolumeProjection};
+use k8s_openapi::api::core::v1::{
+    DownwardAPIVolumeFile, EphemeralVolumeSource, KeyToPath, ProjectedVolumeSource, ServiceAccountTokenProjection,
+    Volume,
+};
 
-use crate::kinds::pod_spec::containers;
-use crate::kinds::rules::{config_key, inner_path, readable, required_and_supported, supported, text};
-use crate::kinds::{claim_spec, volume_sources};
+use crate::kinds::claim_spec;
+use crate::kinds::pod_spec::downward;
+use crate::kinds::rules::{annotations, inner_path, labels, readable, required_and_supported, text, unreserved_path};
+use crate::kinds::storage_drivers::driver_name;
+use crate::kinds::volume_sources::{self, is_blank};
 
-/// How many sources a volume names. One is right.
-pub fn source_count(volume: &Volume) -> usize {
-    [
-        volume.aws_elastic_block_store.is_some(),
-        volume.azure_disk.is_some(),
-        volume.azure_file.is_some(),
-        volume.cephfs.is_some(),
-        volume.cinder.is_some(),
-        volume.config_map.is_some(),
-        volume.csi.is_some(),
-        volume.downward_api.is_some(),
-        volume.empty_dir.is_some(),
-        volume.ephemeral.is_some(),
-        volume.fc.is_some(),
-        volume.flex_volume.is_some(),
-        volume.flocker.is_some(),
-        volume.gce_persistent_disk.is_some(),
-        volume.git_repo.is_some(),
-        volume.glusterfs.is_some(),
-        volume.host_path.is_some(),
-        volume.image.is_some(),
-        volume.iscsi.is_some(),
-        volume.nfs.is_some(),
-        volume.persistent_volume_claim.is_some(),
-        volume.photon_persistent_disk.is_some(),
-        volume.portworx_volume.is_some(),
-        volume.projected.is_some(),
-        volume.quobyte.is_some(),
-        volume.rbd.is_some(),
-        volume.scale_io.is_some(),
-        volume.secret.is_some(),
-        volume.storageos.is_some(),
-        volume.vsphere_volume.is_some(),
-    ]
-    .into_iter()
-    .filter(|is_there| *is_there)
-    .count()
+/// Volumes by their names: those that are as they must be.
+pub type Volumes<'a> = BTreeMap<&'a str, &'a Volume>;
+
+/// Fields of the pod that a file may tell.
+const FIELDS: &[&str] =
+    &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
+
+/// The sources that a volume names, as texts name them. One is right.
+fn sources(volume: &Volume) -> Vec<&'static str> {
+    let all = [
+        ("emptyDir", volume.empty_dir.is_some()),
+        ("hostPath", volume.host_path.is_some()),
+        ("gitRepo", volume.git_repo.is_some()),
+        ("gcePersistentDisk", volume.gce_persistent_disk.is_some()),
+        ("awsElasticBlockStore", volume.aws_elastic_block_store.is_some()),
+        ("secret", volume.secret.is_some()),
+        ("nfs", volume.nfs.is_some()),
+        ("iscsi", volume.iscsi.is_some()),
+        ("glusterfs", volume.glusterfs.is_some()),
+        ("flocker", volume.flocker.is_some()),
+        ("persistentVolumeClaim", volume.persistent_volume_claim.is_some()),
+        ("rbd", volume.rbd.is_some()),
+        ("cinder", volume.cinder.is_some()),
+        ("cephFS", volume.cephfs.is_some()),
+        ("quobyte", volume.quobyte.is_some()),
+        // Upstream's spelling.
+        ("downwarAPI", volume.downward_api.is_some()),
+        ("fc", volume.fc.is_some()),
+        ("flexVolume", volume.flex_volume.is_some()),
+        ("configMap", volume.config_map.is_some()),
+        ("azureFile", volume.azure_file.is_some()),
+        ("vsphereVolume", volume.vsphere_volume.is_some()),
+        ("photonPersistentDisk", volume.photon_persistent_disk.is_some()),
+        ("portworxVolume", volume.portworx_volume.is_some()),
+        ("azureDisk", volume.azure_disk.is_some()),
+        ("storageos", volume.storageos.is_some()),
+        ("projected", volume.projected.is_some()),
+        ("scaleIO", volume.scale_io.is_some()),
+        ("csi", volume.csi.is_some()),
+        ("ephemeral", volume.ephemeral.is_some()),
+        ("image", volume.image.is_some()),
+    ];
+    all.into_iter().filter(|(_, is_there)| *is_there).map(|(name, _)| name).collect()
 }
 
-pub fn validate(volumes: &[Volume], path: &Path, errors: &mut FieldErrors) {
-    let mut seen = BTreeSet::new();
+pub fn source_count(volume: &Volume) -> usize {
+    sources(volume).len()
+}
+
+pub fn validate<'a>(volumes: &'a [Volume], path: &Path, errors: &mut FieldErrors) -> Volumes<'a> {
+    let mut right = Volumes::new();
     for (index, volume) in volumes.iter().enumerate() {
         let path = path.index(index);
+        let known = errors.0.len();
+        validate_source(volume, &path, errors);
+        match &sources(volume)[..] {
+            [] => errors.push(FieldError::required(&path, "must specify a volume type")),
+            [_, more @ ..] => {
+                for name in more {
+                    errors.push(FieldError::forbidden(&path.child(name), "may not specify more than 1 volume type"));
+                }
+            }
+        }
         let name_path = path.child("name");
         if volume.name.is_empty() {
             errors.push(FieldError::required(&name_path, ""));
         } else {
             errors.check(&name_path, &volume.name, names::dns_label);
         }
-        if !volume.name.is_empty() && !seen.insert(&volume.name) {
+        if right.contains_key(volume.name.as_str()) {
             errors.push(FieldError::duplicate(&name_path, volume.name.as_str()));
         }
-        match source_count(volume) {
-            0 => errors.push(FieldError::required(&path, "must specify a volume type")),
-            1 => validate_source(volume, &path, errors),
-            _ => errors.push(FieldError::forbidden(&path, "may not specify more than 1 volume type")),
+        if errors.0.len() == known {
+            right.insert(&volume.name, volume);
         }
     }
+    right
 }
 
 fn validate_source(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
-    validate_written(volume, path, errors);
-    if let Some(source) = &volume.host_path {
-        volume_sources::validate_host_path(source, &path.child("hostPath"), errors);
-    }
     if let Some(limit) = volume.empty_dir.as_ref().and_then(|source| source.size_limit.as_ref()) {
         let path = path.child("emptyDir").child("sizeLimit");
         if readable(errors, &path, limit).is_some_and(|limit| limit.is_negative()) {
             errors.push(FieldError::forbidden(&path, "SizeLimit field must be a valid resource quantity"));
         }
     }
-    if let Some(source) = &volume.csi {
-        let path = path.child("csi").child("driver");
-        if source.driver.is_empty() {
-            errors.push(FieldError::required(&path, ""));
-        } else {
-            errors.check(&path, &source.driver.to_lowercase(), names::dns_subdomain);
-        }
+    if let Some(source) = &volume.host_path {
+        volume_sources::validate_host_path(source, &path.child("hostPath"), errors);
     }
+    validate_old(volume, path, errors);
+    validate_written(volume, path, errors);
     if let Some(source) = &volume.nfs {
         volume_sources::validate_nfs(source, &path.child("nfs"), errors);
     }
+    if let Some(source) = &volume.csi {
+        let path = path.child("csi");
+        driver_name(&source.driver, &path.child("driver"), errors);
+        match source.node_publish_secret_ref.as_ref().map(|secret| secret.name.as_str()) {
+            Some("") => errors.push(FieldError::required(&path.child("nodePublishSecretRef").child("name"), "")),
+            Some(name) => errors.check(&path.child("name"), name, names::dns_subdomain),
+            None => {}
+        }
+    }
     if let Some(source) = &volume.image {
-        let path = path.child("image").child("pullPolicy");
-        supported(errors, &path, text(&source.pull_policy), &["Always", "IfNotPresent", "Never"]);
+        let path = path.child("image");
+        if text(&source.reference).is_empty() {
+            errors.push(FieldError::required(&path.child("reference"), ""));
+        }
+        let policies = ["Always", "IfNotPresent", "Never"];
+        required_and_supported(errors, &path.child("pullPolicy"), text(&source.pull_policy), &policies);
     }
     if let Some(source) = &volume.ephemeral {
-        let path = path.child("ephemeral").child("volumeClaimTemplate");
-        match &source.volume_claim_template {
-            Some(template) => claim_spec::validate(&template.spec, &path.child("spec"), errors),
-            None => errors.push(FieldError::required(&path, "")),
-        }
+        validate_ephemeral(source, &path.child("ephemeral").child("volumeClaimTemplate"), errors);
     }
     if let Some(source) = &volume.persistent_volume_claim
         && source.claim_name.is_empty()
@@ -110,16 +136,64 @@ fn validate_source(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
     }
 }
 
+/// A claim that is made for the pod. Of its metadata, nothing but labels and annotations is taken.
+fn validate_ephemeral(source: &EphemeralVolumeSource, path: &Path, errors: &mut FieldErrors) {
+    let Some(template) = &source.volume_claim_template else {
+        errors.push(FieldError::required(path, ""));
+        return;
+    };
+    if let Some(metadata) = &template.metadata {
+        let path = path.child("metadata");
+        let none = BTreeMap::new();
+        annotations(errors, &path.child("annotations"), metadata.annotations.as_ref().unwrap_or(&none));
+        labels(errors, &path.child("labels"), metadata.labels.as_ref().unwrap_or(&none));
+        for (field, is_set) in [
+            ("name", !text(&metadata.name).is_empty()),
+            ("generateName", !text(&metadata.generate_name).is_empty()),
+            ("namespace", !text(&metadata.namespace).is_empty()),
+            ("ownerReferences", metadata.owner_references.is_some()),
+            ("finalizers", metadata.finalizers.is_some()),
+        ] {
+            if is_set {
+                errors.push(FieldError::forbidden(&path.child(field), "cannot be set"));
+            }
+        }
+    }
+    claim_spec::validate(&template.spec, &path.child("spec"), errors);
+}
+
+/// Volumes that no node of ours mounts: what they must name.
+fn validate_old(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
+    for (source, field, is_blank) in [
+        ("gitRepo", "repository", is_blank(&volume.git_repo, |git| &git.repository)),
+        ("persistentDisk", "pdName", is_blank(&volume.gce_persistent_disk, |disk| &disk.pd_name)),
+        ("awsElasticBlockStore", "volumeID", is_blank(&volume.aws_elastic_block_store, |disk| &disk.volume_id)),
+        ("iscsi", "targetPortal", is_blank(&volume.iscsi, |target| &target.target_portal)),
+        ("iscsi", "iqn", is_blank(&volume.iscsi, |target| &target.iqn)),
+        ("glusterfs", "endpoints", is_blank(&volume.glusterfs, |volume| &volume.endpoints)),
+        ("glusterfs", "path", is_blank(&volume.glusterfs, |volume| &volume.path)),
+        ("rbd", "monitors", volume.rbd.as_ref().is_some_and(|disk| disk.monitors.is_empty())),
+        ("rbd", "image", is_blank(&volume.rbd, |disk| &disk.image)),
+        ("cinder", "volumeID", is_blank(&volume.cinder, |disk| &disk.volume_id)),
+        ("cephfs", "monitors", volume.cephfs.as_ref().is_some_and(|volume| volume.monitors.is_empty())),
+        ("flexVolume", "driver", is_blank(&volume.flex_volume, |volume| &volume.driver)),
+        ("azureFile", "secretName", is_blank(&volume.azure_file, |share| &share.secret_name)),
+        ("azureFile", "shareName", is_blank(&volume.azure_file, |share| &share.share_name)),
+        ("vsphereVolume", "volumePath", is_blank(&volume.vsphere_volume, |disk| &disk.volume_path)),
+        ("portworxVolume", "volumeID", is_blank(&volume.portworx_volume, |volume| &volume.volume_id)),
+        ("azureDisk", "diskName", is_blank(&volume.azure_disk, |disk| &disk.disk_name)),
+        ("azureDisk", "diskURI", is_blank(&volume.azure_disk, |disk| &disk.disk_uri)),
+    ] {
+        if is_blank {
+            errors.push(FieldError::required(&path.child(source).child(field), ""));
+        }
+    }
+    let directory = volume.git_repo.as_ref().map_or("", |git| text(&git.directory));
+    inner_path(errors, &path.child("gitRepo").child("directory"), directory);
+}
+
 /// Volumes whose files the node agent writes.
 fn validate_written(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
-    if let Some(source) = &volume.config_map {
-        let path = path.child("configMap");
-        if source.name.is_empty() {
-            errors.push(FieldError::required(&path.child("name"), ""));
-        }
-        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
-        validate_items(source.items.as_deref(), &path.child("items"), errors);
-    }
     if let Some(source) = &volume.secret {
         let path = path.child("secret");
         if text(&source.secret_name).is_empty() {
@@ -128,103 +202,111 @@ fn validate_written(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
         validate_mode(source.default_mode, &path.child("defaultMode"), errors);
         validate_items(source.items.as_deref(), &path.child("items"), errors);
     }
-    if let Some(source) = &volume.projected {
-        let path = path.child("projected");
-        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
-        for (index, projection) in source.sources.iter().flatten().enumerate() {
-            validate_projection(projection, &path.child("sources").index(index), errors);
-        }
-    }
     if let Some(source) = &volume.downward_api {
         let path = path.child("downwardAPI");
         validate_mode(source.default_mode, &path.child("defaultMode"), errors);
-        validate_files(source.items.as_deref(), &path.child("items"), errors);
+        validate_files(source.items.as_deref(), &path, errors);
+    }
+    if let Some(source) = &volume.config_map {
+        let path = path.child("configMap");
+        if source.name.is_empty() {
+            errors.push(FieldError::required(&path.child("name"), ""));
+        }
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        validate_items(source.items.as_deref(), &path.child("items"), errors);
+    }
+    if let Some(source) = &volume.projected {
+        let path = path.child("projected");
+        validate_mode(source.default_mode, &path.child("defaultMode"), errors);
+        validate_projected(source, &path, errors);
     }
 }
 
-/// Files that tell of the pod itself.
+/// Files that tell of the pod itself. Upstream does not say at which place in the list.
 fn validate_files(files: Option<&[DownwardAPIVolumeFile]>, path: &Path, errors: &mut FieldErrors) {
-    const FIELDS: &[&str] =
-        &["metadata.annotations", "metadata.labels", "metadata.name", "metadata.namespace", "metadata.uid"];
-    for (index, file) in files.into_iter().flatten().enumerate() {
-        let path = path.index(index);
+    for file in files.into_iter().flatten() {
         if file.path.is_empty() {
             errors.push(FieldError::required(&path.child("path"), ""));
         }
-        inner_path(errors, &path.child("path"), &file.path);
-        validate_mode(file.mode, &path.child("mode"), errors);
+        unreserved_path(errors, &path.child("path"), &file.path);
+        if let Some(field) = &file.field_ref {
+            downward::validate_field(field, FIELDS, &path.child("fieldRef"), errors);
+        }
         match (&file.field_ref, &file.resource_field_ref) {
-            (Some(field), None) => {
-                let path = path.child("fieldRef").child("fieldPath");
-                let is_of_map = ["metadata.labels['", "metadata.annotations['"]
-                    .iter()
-                    .any(|start| field.field_path.starts_with(start) && field.field_path.ends_with("']"));
-                if !is_of_map {
-                    required_and_supported(errors, &path, &field.field_path, FIELDS);
-                }
-            }
-            (None, Some(amount)) => {
-                let path = path.child("resourceFieldRef");
-                if text(&amount.container_name).is_empty() {
-                    errors.push(FieldError::required(&path.child("containerName"), ""));
-                } else {
-                    containers::validate_amount(&amount.resource, &path.child("resource"), errors);
-                }
-            }
+            (Some(_), None) => {}
+            (None, Some(amount)) => downward::validate_amount(amount, true, &path.child("resourceFieldRef"), errors),
             (Some(_), Some(_)) => {
                 let why = "fieldRef and resourceFieldRef can not be specified simultaneously";
-                errors.push(FieldError::invalid(&path, "resource", why));
+                errors.push(FieldError::invalid(path, "resource", why));
             }
             (None, None) => {
-                errors.push(FieldError::required(&path, "one of fieldRef and resourceFieldRef is required"));
+                errors.push(FieldError::required(path, "one of fieldRef and resourceFieldRef is required"));
             }
+        }
+        validate_mode(file.mode, &path.child("mode"), errors);
+    }
+}
+
+/// Files of several sources, which must not stand in each other's place.
+fn validate_projected(source: &ProjectedVolumeSource, path: &Path, errors: &mut FieldErrors) {
+    let mut places = BTreeSet::new();
+    for (index, projection) in source.sources.iter().flatten().enumerate() {
+        let source_path = path.child("sources").index(index);
+        let maps = [
+            ("secret", projection.secret.as_ref().map(|from| (&from.name, &from.items))),
+            ("configMap", projection.config_map.as_ref().map(|from| (&from.name, &from.items))),
+        ];
+        for (field, (name, items)) in maps.into_iter().filter_map(|(field, from)| Some((field, from?))) {
+            let from_path = source_path.child(field);
+            if name.is_empty() {
+                errors.push(FieldError::required(&from_path.child("name"), ""));
+            }
+            validate_items(items.as_deref(), &from_path.child("items"), errors);
+            for item in items.iter().flatten().filter(|item| !item.path.is_empty()) {
+                if !places.insert(item.path.as_str()) {
+                    errors.push(FieldError::invalid(path, name.as_str(), "conflicting duplicate paths"));
+                }
+            }
+        }
+        if let Some(from) = &projection.downward_api {
+            validate_files(from.items.as_deref(), &source_path.child("downwardAPI"), errors);
+            for file in from.items.iter().flatten().filter(|file| !file.path.is_empty()) {
+                if !places.insert(file.path.as_str()) {
+                    errors.push(FieldError::invalid(path, file.path.as_str(), "conflicting duplicate paths"));
+                }
+            }
+        }
+        if let Some(token) = &projection.service_account_token {
+            let seconds_path = source_path.child("serviceAccountToken").child("expirationSeconds");
+            validate_token(token, &seconds_path, &path.child("path"), errors);
+        }
+        let kinds = [
+            projection.cluster_trust_bundle.is_some(),
+            projection.config_map.is_some(),
+            projection.downward_api.is_some(),
+            projection.pod_certificate.is_some(),
+            projection.secret.is_some(),
+            projection.service_account_token.is_some(),
+        ];
+        if kinds.iter().filter(|is_there| **is_there).count() > 1 {
+            errors.push(FieldError::forbidden(&source_path, "may not specify more than 1 volume type per source"));
         }
     }
 }
 
-fn validate_projection(projection: &VolumeProjection, path: &Path, errors: &mut FieldErrors) {
-    let kinds = [
-        projection.cluster_trust_bundle.is_some(),
-        projection.config_map.is_some(),
-        projection.downward_api.is_some(),
-        projection.pod_certificate.is_some(),
-        projection.secret.is_some(),
-        projection.service_account_token.is_some(),
-    ];
-    if kinds.iter().filter(|is_there| **is_there).count() > 1 {
-        errors.push(FieldError::forbidden(path, "may not specify more than 1 volume type per source"));
+fn validate_token(token: &ServiceAccountTokenProjection, seconds_path: &Path, path: &Path, errors: &mut FieldErrors) {
+    let why = match token.expiration_seconds {
+        Some(..600) => "may not specify a duration less than 10 minutes",
+        Some(seconds) if seconds > 1 << 32 => "may not specify a duration larger than 2^32 seconds",
+        _ => "",
+    };
+    if let Some(seconds) = token.expiration_seconds.filter(|_| !why.is_empty()) {
+        errors.push(FieldError::invalid(seconds_path, seconds, why));
     }
-    if let Some(source) = &projection.config_map {
-        validate_items(source.items.as_deref(), &path.child("configMap").child("items"), errors);
+    if token.path.is_empty() {
+        errors.push(FieldError::required(path, ""));
     }
-    if let Some(source) = &projection.secret {
-        validate_items(source.items.as_deref(), &path.child("secret").child("items"), errors);
-    }
-    if let Some(source) = &projection.downward_api {
-        validate_files(source.items.as_deref(), &path.child("downwardAPI").child("items"), errors);
-    }
-    if let Some(token) = &projection.service_account_token {
-        let path = path.child("serviceAccountToken");
-        if token.path.is_empty() {
-            errors.push(FieldError::required(&path.child("path"), ""));
-        }
-        inner_path(errors, &path.child("path"), &token.path);
-        let seconds_path = path.child("expirationSeconds");
-        match token.expiration_seconds {
-            Some(seconds @ ..600) => {
-                errors.push(FieldError::invalid(
-                    &seconds_path,
-                    seconds,
-                    "may not specify a duration less than 10 minutes",
-                ));
-            }
-            Some(seconds) if seconds > 1 << 32 => {
-                let why = "may not specify a duration larger than 2^32 seconds";
-                errors.push(FieldError::invalid(&seconds_path, seconds, why));
-            }
-            _ => {}
-        }
-    }
+    unreserved_path(errors, path, &token.path);
 }
 
 fn validate_mode(mode: Option<i32>, path: &Path, errors: &mut FieldErrors) {
@@ -237,15 +319,12 @@ fn validate_mode(mode: Option<i32>, path: &Path, errors: &mut FieldErrors) {
 fn validate_items(items: Option<&[KeyToPath]>, path: &Path, errors: &mut FieldErrors) {
     for (index, item) in items.into_iter().flatten().enumerate() {
         let path = path.index(index);
-        if item.key.is_empty() {
-            errors.push(FieldError::required(&path.child("key"), ""));
-        } else {
-            errors.check(&path.child("key"), &item.key, config_key);
+        for (field, value) in [("key", &item.key), ("path", &item.path)] {
+            if value.is_empty() {
+                errors.push(FieldError::required(&path.child(field), ""));
+            }
         }
-        if item.path.is_empty() {
-            errors.push(FieldError::required(&path.child("path"), ""));
-        }
-        inner_path(errors, &path.child("path"), &item.path);
+        unreserved_path(errors, &path.child("path"), &item.path);
         validate_mode(item.mode, &path.child("mode"), errors);
     }
 }

@@ -3,14 +3,14 @@
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use api::cidr::Cidr;
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::api::core::v1::{ServicePort, ServiceSpec, ServiceStatus};
-use serde_json::json;
 
+use crate::kinds::addresses;
 use crate::kinds::rules::{
-    PROTOCOLS, ip_address, labels, port_number, port_number_or_name, required_and_supported, shown, supported, text,
+    PROTOCOLS, endpoint_address, ip_address, labels, port_number, port_number_or_name, required_and_supported,
+    required_name, shown, supported, text,
 };
 use crate::kinds::service_spec::{
     CLUSTER_IP, EXTERNAL_NAME, HEADLESS, LOAD_BALANCER, NODE_PORT, is_external, is_headless, needs_health_check_port,
@@ -18,6 +18,8 @@ use crate::kinds::service_spec::{
 
 const TYPES: &[&str] = &[CLUSTER_IP, EXTERNAL_NAME, LOAD_BALANCER, NODE_PORT];
 const TRAFFIC_POLICIES: &[&str] = &["Cluster", "Local"];
+const IPV4: &str = "IPv4";
+const IPV6: &str = "IPv6";
 
 pub fn validate(spec: &ServiceSpec, errors: &mut FieldErrors) {
     let path = Path::new("spec");
@@ -25,15 +27,24 @@ pub fn validate(spec: &ServiceSpec, errors: &mut FieldErrors) {
     if ports.is_empty() && !is_headless(spec) && text(&spec.type_) != EXTERNAL_NAME {
         errors.push(FieldError::required(&path.child("ports"), ""));
     }
-    required_and_supported(errors, &path.child("type"), text(&spec.type_), TYPES);
     validate_type(spec, &path, errors);
-    validate_ports(spec, ports, &path.child("ports"), errors);
+    let mut names = BTreeSet::new();
+    for (index, port) in ports.iter().enumerate() {
+        validate_port(port, ports.len() > 1, &mut names, &path.child("ports").index(index), errors);
+    }
     labels(errors, &path.child("selector"), spec.selector.as_ref().unwrap_or(&Default::default()));
     validate_affinity(spec, &path, errors);
-    validate_addresses(spec, &path, errors);
-    validate_families(spec, &path, errors);
-    validate_traffic(spec, &path, errors);
+    if text(&spec.type_) != EXTERNAL_NAME {
+        validate_families(spec, &path, errors);
+        validate_addresses(spec, &path, errors);
+    }
+    for (index, address) in spec.external_ips.iter().flatten().enumerate() {
+        endpoint_address(errors, &path.child("externalIPs").index(index), address);
+    }
+    required_and_supported(errors, &path.child("type"), text(&spec.type_), TYPES);
+    validate_ports(spec, ports, &path.child("ports"), errors);
     validate_load_balancer(spec, &path, errors);
+    validate_traffic(spec, &path, errors);
 }
 
 /// What a load balancer has given the Service.
@@ -41,24 +52,29 @@ pub fn validate_status(spec: &ServiceSpec, status: &ServiceStatus, errors: &mut 
     let path = Path::new("status").child("loadBalancer").child("ingress");
     let ingress = status.load_balancer.as_ref().and_then(|balancer| balancer.ingress.as_deref()).unwrap_or_default();
     if !ingress.is_empty() && text(&spec.type_) != LOAD_BALANCER {
-        errors.push(FieldError::forbidden(&path, "may only be used when `spec.type` is LoadBalancer"));
+        errors.push(FieldError::forbidden(&path, "may only be used when `spec.type` is 'LoadBalancer'"));
+        return;
     }
     for (index, ingress) in ingress.iter().enumerate() {
         let path = path.index(index);
         let (address, mode) = (text(&ingress.ip), text(&ingress.ip_mode));
         if !address.is_empty() {
             ip_address(errors, &path.child("ip"), address);
-            required_and_supported(errors, &path.child("ipMode"), mode, &["Proxy", "VIP"]);
+            match mode {
+                "" => errors.push(FieldError::required(&path.child("ipMode"), "must be specified when `ip` is set")),
+                mode => supported(errors, &path.child("ipMode"), mode, &["Proxy", "VIP"]),
+            }
         } else if !mode.is_empty() {
             let why = "may not be specified when `ip` is not set";
             errors.push(FieldError::forbidden(&path.child("ipMode"), why));
         }
         let name = text(&ingress.hostname);
-        if !name.is_empty() && name.parse::<IpAddr>().is_ok() {
+        if !name.is_empty() {
+            errors.check(&path.child("hostname"), name, names::dns_subdomain);
+        }
+        if name.parse::<IpAddr>().is_ok() {
             let why = "must be a DNS name, not an IP address";
             errors.push(FieldError::invalid(&path.child("hostname"), name, why));
-        } else if !name.is_empty() {
-            errors.check(&path.child("hostname"), name, names::dns_subdomain);
         }
     }
 }
@@ -74,49 +90,66 @@ fn validate_type(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
                 let why = "may not be set for ExternalName services";
                 errors.push(FieldError::forbidden(&path.child("clusterIPs"), why));
             }
-            let name = text(&spec.external_name);
-            if name.is_empty() {
-                errors.push(FieldError::required(&path.child("externalName"), ""));
-            } else {
-                let name = name.strip_suffix('.').unwrap_or(name);
-                errors.check(&path.child("externalName"), name, names::dns_subdomain);
+            let why = "may not be set for ExternalName services";
+            if spec.ip_families.as_ref().is_some_and(|list| !list.is_empty()) {
+                errors.push(FieldError::forbidden(&path.child("ipFamilies"), why));
             }
+            if spec.ip_family_policy.is_some() {
+                errors.push(FieldError::forbidden(&path.child("ipFamilyPolicy"), why));
+            }
+            let name = text(&spec.external_name);
+            let name = name.strip_suffix('.').unwrap_or(name);
+            required_name(errors, &path.child("externalName"), name, names::dns_subdomain);
         }
         _ => {}
     }
 }
 
 fn validate_ports(spec: &ServiceSpec, ports: &[ServicePort], path: &Path, errors: &mut FieldErrors) {
-    let mut names = BTreeSet::new();
-    let mut numbers = BTreeSet::new();
+    for (index, port) in ports.iter().enumerate() {
+        if port.node_port.is_some() && text(&spec.type_) == CLUSTER_IP {
+            let why = "may not be used when `type` is 'ClusterIP'";
+            errors.push(FieldError::forbidden(&path.index(index).child("nodePort"), why));
+        }
+    }
     let mut node_ports = BTreeSet::new();
     for (index, port) in ports.iter().enumerate() {
-        let path = path.index(index);
-        validate_port(port, ports.len() > 1, &path, errors);
-        let name = text(&port.name);
-        if !name.is_empty() && !names.insert(name) {
-            errors.push(FieldError::duplicate(&path.child("name"), name));
+        if let Some(number) = port.node_port.filter(|number| !node_ports.insert((text(&port.protocol), *number))) {
+            errors.push(FieldError::duplicate(&path.index(index).child("nodePort"), number));
         }
+    }
+    let mut numbers = BTreeSet::new();
+    for (index, port) in ports.iter().enumerate() {
         let protocol = text(&port.protocol);
         if !numbers.insert((protocol, port.port)) {
-            errors.push(FieldError::duplicate(&path, json!({"port": port.port, "protocol": protocol})));
-        }
-        let Some(node_port) = port.node_port else { continue };
-        if text(&spec.type_) == CLUSTER_IP {
-            let why = "may not be used when `type` is 'ClusterIP'";
-            errors.push(FieldError::forbidden(&path.child("nodePort"), why));
-        }
-        if !node_ports.insert((protocol, node_port)) {
-            errors.push(FieldError::duplicate(&path.child("nodePort"), node_port));
+            // Upstream shows its own form of a port, with nothing else in it.
+            let port = format!(
+                "{{\"Name\":\"\",\"Protocol\":{protocol:?},\"AppProtocol\":null,\"Port\":{},\"TargetPort\":0,\"NodePort\":0}}",
+                port.port
+            );
+            let mut error = FieldError::duplicate(&path.index(index), "");
+            error.body = format!("Duplicate value: {port}");
+            errors.push(error);
         }
     }
 }
 
-fn validate_port(port: &ServicePort, needs_name: bool, path: &Path, errors: &mut FieldErrors) {
+fn validate_port<'a>(
+    port: &'a ServicePort,
+    needs_name: bool,
+    names: &mut BTreeSet<&'a str>,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
     match text(&port.name) {
         "" if needs_name => errors.push(FieldError::required(&path.child("name"), "")),
         "" => {}
-        name => errors.check(&path.child("name"), name, names::dns_label),
+        name => {
+            errors.check(&path.child("name"), name, names::dns_label);
+            if !names.insert(name) {
+                errors.push(FieldError::duplicate(&path.child("name"), name));
+            }
+        }
     }
     port_number(errors, &path.child("port"), port.port);
     required_and_supported(errors, &path.child("protocol"), text(&port.protocol), PROTOCOLS);
@@ -147,52 +180,58 @@ fn validate_affinity(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) 
     }
 }
 
+/// One address of each family at most, in the order of the families; or none at all.
 fn validate_addresses(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
     let addresses = spec.cluster_ips.as_deref().unwrap_or_default();
-    let path_of_list = path.child("clusterIPs");
-    let singular = text(&spec.cluster_ip);
-    if !addresses.is_empty() && addresses[0] != singular {
-        let why = "first value must match `clusterIP`";
-        errors.push(FieldError::invalid(&path_of_list, shown(&addresses), why));
-    }
-    if addresses.len() > 2 {
-        let why = "may only hold up to 2 values";
-        errors.push(FieldError::invalid(&path_of_list, shown(&addresses), why));
-    }
+    let path = path.child("clusterIPs");
+    let mut parsed = Vec::new();
+    let mut is_right = true;
     for (index, address) in addresses.iter().enumerate() {
-        if address == HEADLESS {
+        if index == 0 && address == HEADLESS {
             if addresses.len() > 1 {
                 let why = "'None' must be the first and only value";
-                errors.push(FieldError::invalid(&path_of_list, shown(&addresses), why));
+                errors.push(FieldError::invalid(&path, shown(&addresses), why));
+                is_right = false;
             }
-        } else {
-            ip_address(errors, &path_of_list.index(index), address);
+            continue;
         }
+        let address = ip_address(errors, &path.index(index), address);
+        is_right &= address.is_some();
+        parsed.extend(address);
     }
-    for (index, address) in spec.external_ips.iter().flatten().enumerate() {
-        let path = path.child("externalIPs").index(index);
-        let parsed: Option<IpAddr> = ip_address(errors, &path, address);
-        if parsed.is_some_and(|address| address.is_unspecified()) {
-            errors.push(FieldError::invalid(&path, address.as_str(), "may not be unspecified (0.0.0.0 or ::)"));
+    if addresses.len() > 2 {
+        errors.push(FieldError::invalid(&path, shown(&addresses), "may only hold up to 2 values"));
+    }
+    if !is_right {
+        return;
+    }
+    if parsed.len() > 1 && parsed.iter().all(|address| address.is_ipv4() == parsed[0].is_ipv4()) {
+        let why = "may specify no more than one IP for each IP family";
+        errors.push(FieldError::invalid(&path, shown(&addresses), why));
+    }
+    for (index, (address, family)) in parsed.iter().zip(spec.ip_families.iter().flatten()).enumerate() {
+        let is_other = matches!((family.as_str(), address.is_ipv4()), (IPV4, false) | (IPV6, true));
+        if is_other {
+            let why = format!("expected an {family} value as indicated by `ipFamilies[{index}]`");
+            errors.push(FieldError::invalid(&path.index(index), address.to_string(), why));
         }
     }
 }
 
 fn validate_families(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    let addresses = spec.cluster_ips.as_deref().unwrap_or_default();
+    let first = addresses.first().map_or("", String::as_str);
+    if first != text(&spec.cluster_ip) {
+        let why = match text(&spec.cluster_ip) {
+            "" => "must be empty when `clusterIP` is not specified",
+            _ => "first value must match `clusterIP`",
+        };
+        errors.push(FieldError::invalid(&path.child("clusterIPs"), shown(&addresses), why));
+    }
     let families = spec.ip_families.as_deref().unwrap_or_default();
     let path_of_list = path.child("ipFamilies");
-    if text(&spec.type_) == EXTERNAL_NAME {
-        let why = "may not be set for ExternalName services";
-        if !families.is_empty() {
-            errors.push(FieldError::forbidden(&path_of_list, why));
-        }
-        if spec.ip_family_policy.is_some() {
-            errors.push(FieldError::forbidden(&path.child("ipFamilyPolicy"), why));
-        }
-        return;
-    }
     for (index, family) in families.iter().enumerate() {
-        supported(errors, &path_of_list.index(index), family, &["IPv4", "IPv6"]);
+        supported(errors, &path_of_list.index(index), family, &[IPV4, IPV6]);
         if families[..index].contains(family) {
             errors.push(FieldError::duplicate(&path_of_list.index(index), family.as_str()));
         }
@@ -216,7 +255,7 @@ fn validate_traffic(spec: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
         supported(errors, &path.child("internalTrafficPolicy"), policy, TRAFFIC_POLICIES);
     }
     if let Some(distribution) = spec.traffic_distribution.as_deref().filter(|text| !text.is_empty()) {
-        let values = ["PreferClose", "PreferSameNode", "PreferSameZone"];
+        let values = ["PreferClose", "PreferSameZone", "PreferSameNode"];
         supported(errors, &path.child("trafficDistribution"), distribution, &values);
     }
     if let Some(port) = spec.health_check_node_port.filter(|_| !needs_health_check_port(spec)) {
@@ -229,23 +268,20 @@ fn validate_load_balancer(spec: &ServiceSpec, path: &Path, errors: &mut FieldErr
     let is_load_balancer = text(&spec.type_) == LOAD_BALANCER;
     let why = "may only be used when `type` is 'LoadBalancer'";
     let ranges = spec.load_balancer_source_ranges.as_deref().unwrap_or_default();
-    let ranges_path = path.child("loadBalancerSourceRanges");
+    // Upstream's spelling.
+    let ranges_path = path.child("LoadBalancerSourceRanges");
     if !ranges.is_empty() && !is_load_balancer {
         errors.push(FieldError::forbidden(&ranges_path, why));
     }
     for (index, range) in ranges.iter().enumerate() {
-        if range.trim().parse::<Cidr>().is_err() {
-            let why = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
-            errors.push(FieldError::invalid(&ranges_path.index(index), range.as_str(), why));
-        }
+        addresses::range(errors, &ranges_path.index(index), range.trim());
     }
     if spec.allocate_load_balancer_node_ports.is_some() && !is_load_balancer {
         errors.push(FieldError::forbidden(&path.child("allocateLoadBalancerNodePorts"), why));
     }
-    if let Some(class) = &spec.load_balancer_class {
-        if !is_load_balancer {
-            errors.push(FieldError::forbidden(&path.child("loadBalancerClass"), why));
-        }
-        errors.check(&path.child("loadBalancerClass"), class, names::qualified_name);
+    match &spec.load_balancer_class {
+        Some(_) if !is_load_balancer => errors.push(FieldError::forbidden(&path.child("loadBalancerClass"), why)),
+        Some(class) => errors.check(&path.child("loadBalancerClass"), class, names::qualified_name),
+        None => {}
     }
 }

@@ -7,8 +7,10 @@ use k8s_openapi::api::core::v1::ServiceSpec;
 
 use crate::kinds::rules::{shown, text};
 use crate::kinds::service_spec::{
-    EXTERNAL_NAME, LOAD_BALANCER, is_external, needs_cluster_ip, needs_health_check_port, needs_node_ports,
+    EXTERNAL_NAME, LOAD_BALANCER, is_external, is_headless, needs_cluster_ip, needs_health_check_port, needs_node_ports,
 };
+
+const ONCE: &str = "may not change once set";
 
 /// A client that leaves out what was allocated keeps it; a change of the type drops what the new type has no use for.
 pub fn keep_what_was_allocated(new: &mut ServiceSpec, old: &ServiceSpec) {
@@ -120,23 +122,65 @@ fn drop_by_type(new: &mut ServiceSpec, old: &ServiceSpec) {
 pub fn validate(new: &ServiceSpec, old: &ServiceSpec, errors: &mut FieldErrors) {
     let path = Path::new("spec");
     if needs_cluster_ip(old) && needs_cluster_ip(new) {
-        for (index, (new_address, old_address)) in addresses(new).iter().zip(addresses(old)).enumerate() {
-            if new_address != old_address {
-                let path = path.child("clusterIPs").index(index);
-                errors.push(FieldError::invalid(&path, shown(&addresses(new)), "may not change once set"));
-            }
-        }
+        validate_addresses(new, old, &path, errors);
+        validate_families(new, old, &path, errors);
     }
     let both_balance = text(&old.type_) == LOAD_BALANCER && text(&new.type_) == LOAD_BALANCER;
     if both_balance && new.load_balancer_class != old.load_balancer_class {
         let path = path.child("loadBalancerClass");
-        errors.push(FieldError::invalid(&path, shown(&new.load_balancer_class), "may not change once set"));
+        errors.push(FieldError::invalid(&path, shown(&new.load_balancer_class), ONCE));
     }
     if needs_health_check_port(old)
         && needs_health_check_port(new)
         && new.health_check_node_port != old.health_check_node_port
     {
-        let path = path.child("healthCheckNodePort");
-        errors.push(FieldError::invalid(&path, shown(&new.health_check_node_port), "field is immutable"));
+        errors.push(FieldError::forbidden(&path.child("healthCheckNodePort"), "field is immutable"));
+    }
+}
+
+/// A second address may come and go; the first one stays.
+fn validate_addresses(new: &ServiceSpec, old: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    if is_headless(new) && is_headless(old) {
+        return;
+    }
+    let (new_addresses, old_addresses) = (addresses(new), addresses(old));
+    let list_path = path.child("clusterIPs");
+    if new_addresses.is_empty() && !old_addresses.is_empty() {
+        let why = "primary clusterIP can not be unset";
+        errors.push(FieldError::invalid(&list_path.index(0), shown(&new_addresses), why));
+    }
+    let compared = if new_addresses.len() == old_addresses.len() { new_addresses.len() } else { 1 };
+    for (index, (new, old)) in new_addresses.iter().zip(old_addresses).enumerate().take(compared) {
+        if new != old {
+            errors.push(FieldError::invalid(&list_path.index(index), shown(&new_addresses), ONCE));
+        }
+    }
+    if new_addresses.len() == 1 && old_addresses.len() > 1 {
+        release(new, "clusterIP", path, errors);
+    }
+}
+
+fn validate_families(new: &ServiceSpec, old: &ServiceSpec, path: &Path, errors: &mut FieldErrors) {
+    if is_headless(new) || is_headless(old) {
+        return;
+    }
+    let families = |spec: &ServiceSpec| spec.ip_families.clone().unwrap_or_default();
+    let (new_families, old_families) = (families(new), families(old));
+    let compared = if new_families.len() == old_families.len() { new_families.len() } else { 1 };
+    for (new, old) in new_families.iter().zip(&old_families).take(compared) {
+        if new != old {
+            errors.push(FieldError::invalid(&path.child("ipFamilies").index(0), shown(&new_families), ONCE));
+        }
+    }
+    if new_families.len() == 1 && old_families.len() > 1 {
+        release(new, "ipFamily", path, errors);
+    }
+}
+
+/// Who gives up the second of two has to say so.
+fn release(spec: &ServiceSpec, what: &str, path: &Path, errors: &mut FieldErrors) {
+    if text(&spec.ip_family_policy) != "SingleStack" {
+        let why = format!("must be set to 'SingleStack' when releasing the secondary {what}");
+        errors.push(FieldError::invalid(&path.child("ipFamilyPolicy"), shown(&spec.ip_family_policy), why));
     }
 }
