@@ -7,8 +7,10 @@ use std::fs::{self, DirBuilder, File};
 use std::io::{self, Read, Seek, Write};
 use std::os::unix::fs::DirBuilderExt;
 use std::path::{Path, PathBuf};
+use std::thread::{self, JoinHandle};
 
 use anyhow::{Context, bail, ensure};
+use tracing::warn;
 
 use crate::storage::whole_file;
 
@@ -28,6 +30,8 @@ pub struct Directory {
     path: PathBuf,
     /// Grows with every start; 0 before the first database is complete.
     generation: u64,
+    /// Removes what does not count any more.
+    tidying: Option<JoinHandle<()>>,
     _lock: File,
 }
 
@@ -39,7 +43,7 @@ impl Directory {
         read_generation(path)?;
         let lock = lock(path)?;
         let generation = read_generation(path)?;
-        let directory = Self { path: path.to_owned(), generation: generation.unwrap_or(0), _lock: lock };
+        let directory = Self { path: path.to_owned(), generation: generation.unwrap_or(0), tidying: None, _lock: lock };
         if generation.is_none() {
             directory.mark(0)?;
         }
@@ -66,7 +70,7 @@ impl Directory {
         Ok(recovery)
     }
 
-    /// From now on the next database counts, and no other is left. It must be complete, and last.
+    /// From now on the next database counts, and no other is left soon. It must be complete, and last.
     pub fn switch(&mut self) -> Result<(), anyhow::Error> {
         whole_file::sync(&self.path)?;
         self.mark(self.generation + 1)?;
@@ -74,7 +78,20 @@ impl Directory {
         if let Some(parent) = self.path.canonicalize()?.parent() {
             whole_file::sync(parent)?;
         }
-        self.tidy()
+        self.tidy_aside()
+    }
+
+    /// Large files take their time to go. What is not gone when the process ends goes at the next start.
+    fn tidy_aside(&mut self) -> Result<(), anyhow::Error> {
+        let left = self.left()?;
+        let remove = move || {
+            if let Err(error) = remove(&left) {
+                warn!(error = format!("{error:#}"), "an old database is still there");
+            }
+        };
+        let tidying = thread::Builder::new().name("storage tidy".to_owned()).spawn(remove);
+        self.tidying = Some(tidying.context("start a thread")?);
+        Ok(())
     }
 
     fn database(&self, generation: u64) -> PathBuf {
@@ -89,16 +106,35 @@ impl Directory {
 
     /// Removes what an interrupted start, or the last process, left.
     fn tidy(&self) -> Result<(), anyhow::Error> {
-        let current = self.current();
+        remove(&self.left()?)
+    }
+
+    /// What is there and does not count.
+    fn left(&self) -> Result<Vec<PathBuf>, anyhow::Error> {
+        let (current, mut left) = (self.current(), Vec::new());
         for entry in fs::read_dir(&self.path).with_context(|| format!("read {}", self.path.display()))? {
             let entry = entry.with_context(|| format!("read {}", self.path.display()))?;
             let name = entry.file_name();
             let is_left = name == RECOVERY || name.to_string_lossy().starts_with(DATABASE);
             if is_left && Some(entry.path()) != current {
-                fs::remove_dir_all(entry.path()).with_context(|| format!("remove {}", entry.path().display()))?;
+                left.push(entry.path());
             }
         }
-        Ok(())
+        Ok(left)
+    }
+}
+
+fn remove(directories: &[PathBuf]) -> Result<(), anyhow::Error> {
+    let mut directories = directories.iter();
+    directories.try_for_each(|path| fs::remove_dir_all(path).with_context(|| format!("remove {}", path.display())))
+}
+
+impl Drop for Directory {
+    fn drop(&mut self) {
+        // Nobody else may begin here before.
+        if let Some(tidying) = self.tidying.take() {
+            tidying.join().ok();
+        }
     }
 }
 

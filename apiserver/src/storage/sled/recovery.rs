@@ -31,6 +31,8 @@ const CLOSED: &str = "closed";
 const FIRST: Revision = Revision(1);
 /// How much is written at once.
 const BATCH: usize = 1024 * 1024;
+/// After so many batches they are made to last.
+const SYNC: u32 = 8;
 /// How many batches may wait to be written.
 const WAITING: usize = 4;
 
@@ -135,7 +137,13 @@ impl Filling {
     fn new(mut database: Database) -> Result<Self, anyhow::Error> {
         let (batches, to_write) = mpsc::sync_channel::<Vec<Record>>(WAITING);
         let write = move || {
-            to_write.into_iter().try_for_each(|batch| write(&mut database, &batch, None))?;
+            for (batch, number) in to_write.into_iter().zip(1_u32..) {
+                write(&mut database, &batch, None)?;
+                // What lasts already need not be waited for at the end.
+                if number % SYNC == 0 {
+                    database.sync()?;
+                }
+            }
             Ok(database)
         };
         let writer = thread::Builder::new().name("storage fill".to_owned()).spawn(write).context("start a thread")?;
