@@ -125,9 +125,8 @@ where
     K: DeserializeOwned + Send,
 {
     unfold(None, move |texts: Option<Texts<METADATA>>| {
-        let (api, config) = (api.clone(), config.clone());
+        let mut texts = texts.unwrap_or_else(|| watcher::watcher(api.clone(), config.clone()).boxed());
         async move {
-            let mut texts = texts.unwrap_or_else(|| watcher::watcher(api, config).boxed());
             let event = texts.next().await?.and_then(read);
             let is_unread = matches!(event, Err(watcher::Error::WatchFailed(kube::Error::SerdeError(_))));
             Some((event, (!is_unread).then_some(texts)))

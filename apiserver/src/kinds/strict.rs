@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 
-use api::schema::{Definition, Property, Shape, View};
+use api::schema::{Definition, Shape, View};
 
 use crate::kinds::zeros::Blank;
 
@@ -109,25 +109,13 @@ impl<'a> Scan<'a> {
             self.at += 1;
             return Some(true);
         }
-        let definition = if let View::Reference(definition) = view { Some(definition) } else { None };
-        let all = || definition.into_iter().flat_map(Definition::properties);
-        // Most objects name their fields in order: each is looked for behind the last one first.
-        let mut rest = all();
         let mut keys = Keys::default();
         loop {
             let key = self.key()?;
             self.expect(b':')?;
             let is_second = self.search == Search::Everything && !keys.insert(key.clone());
             let inner = match view {
-                View::Reference(_) => {
-                    let is_meant = |property: &Property| property.name() == key;
-                    let mut property = rest.find(is_meant);
-                    if property.is_none() {
-                        rest = all();
-                        property = rest.find(is_meant);
-                    }
-                    property.map(|property| inside(property.shape()))
-                }
+                View::Reference(definition) => definition.property(&key).map(|property| inside(property.shape())),
                 View::Map(element) => Some(inside(element)),
                 _ => Some(View::Any),
             };
