@@ -27,7 +27,7 @@ use crate::http::{resource, version};
 /// Where a request goes that has passed the filters.
 #[derive(Clone)]
 pub struct Routes {
-    app: Arc<App>,
+    pub app: Arc<App>,
     others: Router,
 }
 

@@ -56,7 +56,7 @@ impl Server {
             measures,
             health,
         });
-        let service = Filtered { routes: Routes::new(app.clone()), app: app.clone() };
+        let service = Filtered { routes: Routes::new(app.clone()) };
         Self { app, service }
     }
 

@@ -12,6 +12,34 @@ use crate::kinds::pod_spec::rules::validate_node_selector;
 use crate::kinds::rules::{default_text, no_way_up, positive_amount, required_name, shown, supported, text};
 use crate::kinds::storage_drivers::driver_name;
 
+/// What old sources must name, and whether they leave it out. Volumes of pods and PersistentVolumes have the same fields
+/// here, in types of their own.
+macro_rules! old_sources {
+    ($of:expr) => {{
+        use crate::kinds::volume_sources::is_blank;
+        [
+            ("persistentDisk", "pdName", is_blank(&$of.gce_persistent_disk, |disk| &disk.pd_name)),
+            ("awsElasticBlockStore", "volumeID", is_blank(&$of.aws_elastic_block_store, |disk| &disk.volume_id)),
+            ("iscsi", "targetPortal", is_blank(&$of.iscsi, |target| &target.target_portal)),
+            ("iscsi", "iqn", is_blank(&$of.iscsi, |target| &target.iqn)),
+            ("glusterfs", "endpoints", is_blank(&$of.glusterfs, |volume| &volume.endpoints)),
+            ("glusterfs", "path", is_blank(&$of.glusterfs, |volume| &volume.path)),
+            ("rbd", "monitors", $of.rbd.as_ref().is_some_and(|disk| disk.monitors.is_empty())),
+            ("rbd", "image", is_blank(&$of.rbd, |disk| &disk.image)),
+            ("cinder", "volumeID", is_blank(&$of.cinder, |disk| &disk.volume_id)),
+            ("cephfs", "monitors", $of.cephfs.as_ref().is_some_and(|volume| volume.monitors.is_empty())),
+            ("flexVolume", "driver", is_blank(&$of.flex_volume, |volume| &volume.driver)),
+            ("azureFile", "secretName", is_blank(&$of.azure_file, |share| &share.secret_name)),
+            ("azureFile", "shareName", is_blank(&$of.azure_file, |share| &share.share_name)),
+            ("vsphereVolume", "volumePath", is_blank(&$of.vsphere_volume, |disk| &disk.volume_path)),
+            ("portworxVolume", "volumeID", is_blank(&$of.portworx_volume, |volume| &volume.volume_id)),
+            ("azureDisk", "diskName", is_blank(&$of.azure_disk, |disk| &disk.disk_name)),
+            ("azureDisk", "diskURI", is_blank(&$of.azure_disk, |disk| &disk.disk_uri)),
+        ]
+    }};
+}
+pub(in crate::kinds) use old_sources;
+
 const RECLAIM_POLICIES: &[&str] = &["Delete", "Recycle", "Retain"];
 
 pub fn fill(spec: &mut PersistentVolumeSpec) {
@@ -153,28 +181,17 @@ fn validate_one_source(spec: &PersistentVolumeSpec, path: &Path, errors: &mut Fi
     if let Some(source) = &spec.csi {
         validate_csi(source, &path.child("csi"), errors);
     }
-    for (source, field, is_blank) in [
-        ("persistentDisk", "pdName", is_blank(&spec.gce_persistent_disk, |disk| &disk.pd_name)),
-        ("awsElasticBlockStore", "volumeID", is_blank(&spec.aws_elastic_block_store, |disk| &disk.volume_id)),
-        ("iscsi", "targetPortal", is_blank(&spec.iscsi, |target| &target.target_portal)),
-        ("iscsi", "iqn", is_blank(&spec.iscsi, |target| &target.iqn)),
-        ("glusterfs", "endpoints", is_blank(&spec.glusterfs, |volume| &volume.endpoints)),
-        ("glusterfs", "path", is_blank(&spec.glusterfs, |volume| &volume.path)),
-        ("rbd", "monitors", spec.rbd.as_ref().is_some_and(|disk| disk.monitors.is_empty())),
-        ("rbd", "image", is_blank(&spec.rbd, |disk| &disk.image)),
-        ("cinder", "volumeID", is_blank(&spec.cinder, |disk| &disk.volume_id)),
-        ("cephfs", "monitors", spec.cephfs.as_ref().is_some_and(|volume| volume.monitors.is_empty())),
-        ("flexVolume", "driver", is_blank(&spec.flex_volume, |volume| &volume.driver)),
-        ("azureFile", "secretName", is_blank(&spec.azure_file, |share| &share.secret_name)),
-        ("azureFile", "shareName", is_blank(&spec.azure_file, |share| &share.share_name)),
-        ("vsphereVolume", "volumePath", is_blank(&spec.vsphere_volume, |disk| &disk.volume_path)),
-        ("portworxVolume", "volumeID", is_blank(&spec.portworx_volume, |volume| &volume.volume_id)),
-        ("azureDisk", "diskName", is_blank(&spec.azure_disk, |disk| &disk.disk_name)),
-        ("azureDisk", "diskURI", is_blank(&spec.azure_disk, |disk| &disk.disk_uri)),
-    ] {
-        if is_blank {
-            errors.push(FieldError::required(&path.child(source).child(field), ""));
-        }
+    require_named(old_sources!(spec), path, errors);
+}
+
+/// Tells of each source and field that is blank.
+pub fn require_named(
+    fields: impl IntoIterator<Item = (&'static str, &'static str, bool)>,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
+    for (source, field, _) in fields.into_iter().filter(|(_, _, is_blank)| *is_blank) {
+        errors.push(FieldError::required(&path.child(source).child(field), ""));
     }
 }
 

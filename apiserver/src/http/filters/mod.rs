@@ -26,7 +26,6 @@ use http::{Method, Request};
 use http_body::Body as _;
 use tower::Service;
 
-use crate::http::app::App;
 use crate::http::content::{body, lent};
 use crate::http::exchange::Exchange;
 use crate::http::filters::filter::Filter;
@@ -49,7 +48,6 @@ const FILTERS: [&dyn Filter; 9] = [
 /// Everything that the server answers, behind the filters.
 #[derive(Clone)]
 pub struct Filtered {
-    pub app: Arc<App>,
     pub routes: Routes,
 }
 
@@ -63,12 +61,13 @@ impl Service<Request<Body>> for Filtered {
     }
 
     fn call(&mut self, request: Request<Body>) -> Self::Future {
-        let (app, routes) = (self.app.clone(), self.routes.clone());
-        Box::pin(async move { Ok(pass(app, routes, request).await) })
+        let routes = self.routes.clone();
+        Box::pin(async move { Ok(pass(routes, request).await) })
     }
 }
 
-async fn pass(app: Arc<App>, routes: Routes, request: Request<Body>) -> Response {
+async fn pass(routes: Routes, request: Request<Body>) -> Response {
+    let app = &routes.app;
     let (mut parts, body) = request.into_parts();
     let is_head = parts.method == Method::HEAD;
     let mut exchange = Exchange::new(&parts, &app.registry);
@@ -76,7 +75,7 @@ async fn pass(app: Arc<App>, routes: Routes, request: Request<Body>) -> Response
     let mut refusal = None;
     for filter in FILTERS {
         passed += 1;
-        if let Err(failure) = filter.before(&app, &mut exchange, &parts) {
+        if let Err(failure) = filter.before(app, &mut exchange, &parts) {
             refusal = Some(failure);
             break;
         }
@@ -101,7 +100,7 @@ async fn pass(app: Arc<App>, routes: Routes, request: Request<Body>) -> Response
         }
     };
     for filter in FILTERS[..passed].iter().rev() {
-        filter.after(&app, &exchange, &mut response);
+        filter.after(app, &exchange, &mut response);
     }
     if is_head {
         leave_body_out(&mut response);

@@ -13,7 +13,7 @@ use crate::kinds::claim_spec;
 use crate::kinds::pod_spec::downward;
 use crate::kinds::rules::{annotations, inner_path, labels, readable, required_and_supported, text, unreserved_path};
 use crate::kinds::storage_drivers::driver_name;
-use crate::kinds::volume_sources::{self, is_blank};
+use crate::kinds::volume_sources::{self, is_blank, old_sources, require_named};
 
 /// Volumes by their names: those that are as they must be.
 pub type Volumes<'a> = BTreeMap<&'a str, &'a Volume>;
@@ -164,30 +164,8 @@ fn validate_ephemeral(source: &EphemeralVolumeSource, path: &Path, errors: &mut 
 
 /// Volumes that no node of ours mounts: what they must name.
 fn validate_old(volume: &Volume, path: &Path, errors: &mut FieldErrors) {
-    for (source, field, is_blank) in [
-        ("gitRepo", "repository", is_blank(&volume.git_repo, |git| &git.repository)),
-        ("persistentDisk", "pdName", is_blank(&volume.gce_persistent_disk, |disk| &disk.pd_name)),
-        ("awsElasticBlockStore", "volumeID", is_blank(&volume.aws_elastic_block_store, |disk| &disk.volume_id)),
-        ("iscsi", "targetPortal", is_blank(&volume.iscsi, |target| &target.target_portal)),
-        ("iscsi", "iqn", is_blank(&volume.iscsi, |target| &target.iqn)),
-        ("glusterfs", "endpoints", is_blank(&volume.glusterfs, |volume| &volume.endpoints)),
-        ("glusterfs", "path", is_blank(&volume.glusterfs, |volume| &volume.path)),
-        ("rbd", "monitors", volume.rbd.as_ref().is_some_and(|disk| disk.monitors.is_empty())),
-        ("rbd", "image", is_blank(&volume.rbd, |disk| &disk.image)),
-        ("cinder", "volumeID", is_blank(&volume.cinder, |disk| &disk.volume_id)),
-        ("cephfs", "monitors", volume.cephfs.as_ref().is_some_and(|volume| volume.monitors.is_empty())),
-        ("flexVolume", "driver", is_blank(&volume.flex_volume, |volume| &volume.driver)),
-        ("azureFile", "secretName", is_blank(&volume.azure_file, |share| &share.secret_name)),
-        ("azureFile", "shareName", is_blank(&volume.azure_file, |share| &share.share_name)),
-        ("vsphereVolume", "volumePath", is_blank(&volume.vsphere_volume, |disk| &disk.volume_path)),
-        ("portworxVolume", "volumeID", is_blank(&volume.portworx_volume, |volume| &volume.volume_id)),
-        ("azureDisk", "diskName", is_blank(&volume.azure_disk, |disk| &disk.disk_name)),
-        ("azureDisk", "diskURI", is_blank(&volume.azure_disk, |disk| &disk.disk_uri)),
-    ] {
-        if is_blank {
-            errors.push(FieldError::required(&path.child(source).child(field), ""));
-        }
-    }
+    let repository = ("gitRepo", "repository", is_blank(&volume.git_repo, |git| &git.repository));
+    require_named(std::iter::once(repository).chain(old_sources!(volume)), path, errors);
     let directory = volume.git_repo.as_ref().map_or("", |git| text(&git.directory));
     inner_path(errors, &path.child("gitRepo").child("directory"), directory);
 }
