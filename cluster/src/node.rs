@@ -7,14 +7,13 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use api::well_known::taint;
+use client::watch::{all, states};
 use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Node;
-use kube::api::ApiResource;
-use kube::{Api, Client};
+use kube::Client;
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
-use lifecycle::watch::{Unread, states};
 use nodeagent::proxy::BACKENDS;
 use nodeagent::proxy::sockets::Sockets;
 use nodeagent::tunnel::{Duplex, InProcess};
@@ -71,7 +70,7 @@ fn way_back(server: &ApiServer, node: &str) -> InProcess {
 
 /// Resolves when every one of these nodes says that it is ready, and takes pods.
 pub async fn all_ready(client: Client, names: &[String]) -> Result<()> {
-    let nodes: Api<Unread> = Api::all_with(client, &ApiResource::erase::<Node>(&()));
+    let nodes = all::<Node>(client);
     for name in names {
         let states =
             states::<Node>(nodes.clone(), name).try_filter(|node| ready(node.as_ref().is_some_and(takes_pods)));

@@ -1,4 +1,4 @@
-//! How a process lives: its tasks, clock, logs and measurements, what it watches, and how it stops.
+//! How a process lives: its tasks, clock, logs and measurements, and how it stops.
 
 pub mod backoff;
 pub mod clock;
@@ -6,4 +6,3 @@ pub mod logging;
 pub mod metrics;
 pub mod signals;
 pub mod tasks;
-pub mod watch;

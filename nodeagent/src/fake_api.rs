@@ -150,7 +150,8 @@ impl FakeApi {
         let lines = changes.filter_map(move |(kind, changed, object)| {
             let is_wanted = is_in(&changed, &path) && selects(&query, &object);
             async move {
-                let line = format!("{}\n", json!({ "type": kind, "object": object }));
+                // As servers write it: the type first.
+                let line = format!("{{\"type\":\"{kind}\",\"object\":{object}}}\n");
                 is_wanted.then(|| Ok::<_, Infallible>(Bytes::from(line)))
             }
         });

@@ -3,6 +3,7 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use client::watch::{Unread, changes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use http::Request;
@@ -10,7 +11,6 @@ use kube::client::Body;
 use kube::runtime::watcher::{self, Event};
 use kube::{Api, Client};
 use lifecycle::backoff::Backoff;
-use lifecycle::watch::{Unread, changes};
 use tokio::time::Instant;
 use tracing::{debug, warn};
 

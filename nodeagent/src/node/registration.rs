@@ -8,14 +8,14 @@ use std::time::Duration;
 use anyhow::Context;
 use api::quantity::Quantity as Amount;
 use api::well_known::label;
+use client::watch::{all, states};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{Node, NodeAddress, NodeCondition, NodeSpec, NodeStatus};
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
-use kube::api::{Api, ApiResource, Patch, PatchParams, PostParams};
+use kube::api::{Api, Patch, PatchParams, PostParams};
 use kube::runtime::WatchStreamExt;
 use lifecycle::clock::Clock;
-use lifecycle::watch::{Unread, states};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tracing::{debug, info, warn};
@@ -52,8 +52,7 @@ pub async fn keep(
 ) {
     let nodes: Api<Node> = Api::all(client.clone());
     let backoff = WatchBackoff::default();
-    let watched: Api<Unread> = Api::all_with(client, &ApiResource::erase::<Node>(&()));
-    let mut changes = states::<Node>(watched, &registration.name).backoff(backoff).boxed();
+    let mut changes = states::<Node>(all::<Node>(client), &registration.name).backoff(backoff).boxed();
     let mut retry = lifecycle::backoff::Backoff::new(Duration::from_millis(200), Duration::from_secs(10));
     while let Some(change) = changes.next().await {
         let mut current = match change {

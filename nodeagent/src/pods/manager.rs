@@ -6,12 +6,11 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use api::well_known::annotation;
+use client::watch::{all, changes};
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::Pod;
-use kube::api::{Api, ApiResource};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
-use lifecycle::watch::{Unread, changes};
 use tracing::{debug, info, warn};
 
 use crate::pods::context::{Context, identity};
@@ -33,7 +32,7 @@ pub async fn run(context: Arc<Context>, static_pods: Option<PathBuf>) {
     // Whether a file is gone is known now; whether an object is gone only the API can tell.
     let (static_ones, mut orphans): (Vec<Pod>, Vec<Pod>) = recorded.into_iter().partition(is_from_file);
     end_orphans(&context, static_ones);
-    let api: Api<Unread> = Api::all_with(context.client.clone(), &ApiResource::erase::<Pod>(&()));
+    let api = all::<Pod>(context.client.clone());
     let config = watcher::Config::default().fields(&format!("spec.nodeName={}", context.node_name));
     let mut changes = changes(api, config).backoff(WatchBackoff::default()).boxed();
     // The pods of a list that is still coming in: addresses in use are known before new ones are given out.

@@ -1,12 +1,11 @@
 //! A watch that goes on: broken streams are opened again.
 
+use client::watch::{all, changes};
 use futures::StreamExt;
 use futures::stream::BoxStream;
-use kube::api::ApiResource;
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::{self, Event};
-use kube::{Api, Client, Resource};
-use lifecycle::watch::{Unread, changes};
+use kube::{Client, Resource};
 use serde::de::DeserializeOwned;
 use tracing::{debug, warn};
 
@@ -28,8 +27,7 @@ where
 {
     pub fn new(client: Client, kind: &'static str, labels: &str) -> Self {
         let config = watcher::Config::default().labels(labels);
-        let api: Api<Unread> = Api::all_with(client, &ApiResource::erase::<K>(&()));
-        let stream = changes(api, config).backoff(WatchBackoff::default());
+        let stream = changes(all::<K>(client), config).backoff(WatchBackoff::default());
         Self { kind, stream: stream.boxed(), failures: 0 }
     }
 

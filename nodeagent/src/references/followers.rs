@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
 
+use client::watch::Unread;
 use futures::StreamExt;
 use k8s_openapi::api::core::v1::{ConfigMap, Secret};
 use kube::ResourceExt;
@@ -11,7 +12,6 @@ use kube::api::{Api, ApiResource};
 use kube::runtime::WatchStreamExt;
 use kube::runtime::watcher::watch_object;
 use lifecycle::tasks::Tasks;
-use lifecycle::watch::Unread;
 use tokio::sync::Notify;
 use tracing::debug;
 

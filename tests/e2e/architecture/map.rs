@@ -23,10 +23,11 @@ pub struct House {
 pub const CRATES: &[Place] = &[
     place("api", &[]),
     place("lifecycle", &[]),
+    place("client", &[]),
     place("apiserver", &["api", "lifecycle"]),
-    place("controller", &["api", "lifecycle"]),
-    place("nodeagent", &["api", "lifecycle"]),
-    place("cluster", &["api", "lifecycle", "apiserver", "controller", "nodeagent"]),
+    place("controller", &["api", "client", "lifecycle"]),
+    place("nodeagent", &["api", "client", "lifecycle"]),
+    place("cluster", &["api", "client", "lifecycle", "apiserver", "controller", "nodeagent"]),
     place("cli", &["api", "lifecycle", "apiserver", "controller", "nodeagent", "cluster"]),
     place("tests", &["api", "lifecycle", "apiserver", "controller", "nodeagent", "cluster"]),
     // For any Kubernetes, and so without a line of ours.

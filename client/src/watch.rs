@@ -6,6 +6,7 @@ use std::fmt;
 
 use futures::stream::{BoxStream, Stream, StreamExt, unfold};
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
+use kube::Client;
 use kube::api::{Api, ApiResource};
 use kube::core::DynamicResourceScope;
 use kube::runtime::watcher::{self, Event};
@@ -112,6 +113,11 @@ impl<const METADATA: bool> kube::Resource for Unread<METADATA> {
     }
 }
 
+/// All objects of a kind, in every namespace, as texts.
+pub fn all<K: kube::Resource<DynamicType = ()>>(client: Client) -> Api<Unread> {
+    Api::all_with(client, &ApiResource::erase::<K>(&()))
+}
+
 type Texts<const METADATA: bool> = BoxStream<'static, watcher::Result<Event<Unread<METADATA>>>>;
 
 /// All that happens to the objects of one kind. After an error the stream goes on where it was when it is polled again; who
@@ -169,7 +175,7 @@ mod tests {
     use std::sync::atomic::{AtomicU32, Ordering};
 
     /// A server whose first list holds an object that is none; its watch tells one change and ends.
-    fn client() -> kube::Client {
+    fn client() -> Client {
         let lists = Arc::new(AtomicU32::new(0));
         let service = tower::service_fn(move |request: Request<Body>| {
             let is_watch = request.uri().query().is_some_and(|query| query.contains("watch=true"));
@@ -191,7 +197,7 @@ mod tests {
             let body = http_body_util::Full::new(bytes::Bytes::from(body));
             async move { Ok::<_, Infallible>(Response::new(body)) }
         });
-        kube::Client::new(service, "default")
+        Client::new(service, "default")
     }
 
     #[test]
@@ -204,8 +210,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn what_cannot_be_read_is_listed_anew() {
-        let api: Api<Unread> = Api::all_with(client(), &ApiResource::erase::<ConfigMap>(&()));
-        let events = changes::<ConfigMap, false>(api, watcher::Config::default());
+        let events = changes::<ConfigMap, false>(all::<ConfigMap>(client()), watcher::Config::default());
         let told = events.take(6).map(|event| match event {
             Ok(Event::Init) => "init".to_owned(),
             Ok(Event::InitDone) => "done".to_owned(),
