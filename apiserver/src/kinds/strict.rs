@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashSet;
 use std::fmt::Write;
 
+use api::json::cursor::Cursor;
 use api::schema::{Definition, Shape, View};
 
 use crate::kinds::zeros::Blank;
@@ -38,8 +39,8 @@ pub struct Findings {
 pub fn scan(json: &[u8], definition: Option<Definition>, search: Search) -> Findings {
     let Ok(text) = std::str::from_utf8(json) else { return Findings::default() };
     let view = definition.filter(|_| search == Search::Everything).map_or(View::Any, of_definition);
-    let mut scan = Scan { text, at: 0, path: Vec::new(), search, found: Findings::default() };
-    if scan.value(view).is_none() || scan.peek().is_some() {
+    let mut scan = Scan { text: Cursor::new(text), path: Vec::new(), search, found: Findings::default() };
+    if scan.value(view).is_none() || scan.text.peek().is_some() {
         scan.found.complaints.clear();
     }
     scan.found
@@ -61,10 +62,8 @@ fn inside(shape: Shape) -> View {
 }
 
 /// A place in the text. The steps return `None` where it does not go on as JSON does, and when nothing more is looked for.
-/// Scalars are not looked at closely.
 struct Scan<'a> {
-    text: &'a str,
-    at: usize,
+    text: Cursor<'a>,
     /// Where the value stands that is looked at.
     path: Vec<Step<'a>>,
     search: Search,
@@ -78,15 +77,15 @@ enum Step<'a> {
 
 impl<'a> Scan<'a> {
     fn value(&mut self, view: View) -> Option<()> {
-        let blank = match self.peek()? {
+        let blank = match self.text.peek()? {
             b'{' | b'[' if self.path.len() >= DEEPEST => {
-                self.pass_over()?;
+                self.text.pass_over()?;
                 None
             }
             b'{' => self.object(view)?.then_some(Blank::Object),
             b'[' => self.list(view)?.then_some(Blank::List),
-            b'"' => self.string()?.is_empty().then_some(Blank::Text),
-            _ => match self.scalar()? {
+            b'"' => self.text.quoted()?.is_empty().then_some(Blank::Text),
+            _ => match self.text.scalar()? {
                 "null" => {
                     self.null();
                     None
@@ -104,15 +103,13 @@ impl<'a> Scan<'a> {
 
     /// Whether the object is empty.
     fn object(&mut self, view: View) -> Option<bool> {
-        self.at += 1;
-        if self.peek()? == b'}' {
-            self.at += 1;
+        if self.text.enter(b'}')? {
             return Some(true);
         }
         let mut keys = Keys::default();
         loop {
-            let key = self.key()?;
-            self.expect(b':')?;
+            let key = self.text.string()?;
+            self.text.expect(b':')?;
             let is_second = self.search == Search::Everything && !keys.insert(key.clone());
             let inner = match view {
                 View::Reference(definition) => definition.property(&key).map(|property| inside(property.shape())),
@@ -128,7 +125,7 @@ impl<'a> Scan<'a> {
             }
             self.value(inner.unwrap_or(View::Any))?;
             self.path.pop();
-            if self.is_over(b'}')? {
+            if self.text.is_over(b'}')? {
                 return Some(false);
             }
         }
@@ -136,9 +133,7 @@ impl<'a> Scan<'a> {
 
     /// Whether the list is empty.
     fn list(&mut self, view: View) -> Option<bool> {
-        self.at += 1;
-        if self.peek()? == b']' {
-            self.at += 1;
+        if self.text.enter(b']')? {
             return Some(true);
         }
         let inner = if let View::List(element) = view { inside(element) } else { View::Any };
@@ -146,7 +141,7 @@ impl<'a> Scan<'a> {
             self.path.push(Step::Index(index));
             self.value(inner)?;
             self.path.pop();
-            if self.is_over(b']')? {
+            if self.text.is_over(b']')? {
                 break;
             }
         }
@@ -158,91 +153,6 @@ impl<'a> Scan<'a> {
         // Older clients written in Go say so of every new object.
         let is_usual = matches!(self.path.last(), Some(Step::Key(name)) if *name == "creationTimestamp");
         self.found.may_be_silent |= !is_usual;
-    }
-
-    /// The next byte that is no space.
-    fn peek(&mut self) -> Option<u8> {
-        loop {
-            match self.text.as_bytes().get(self.at)? {
-                b' ' | b'\t' | b'\n' | b'\r' => self.at += 1,
-                byte => return Some(*byte),
-            }
-        }
-    }
-
-    fn expect(&mut self, wanted: u8) -> Option<()> {
-        let is_here = self.peek()? == wanted;
-        self.at += 1;
-        is_here.then_some(())
-    }
-
-    /// Whether the end comes next, rather than a comma.
-    fn is_over(&mut self, end: u8) -> Option<bool> {
-        let next = self.peek()?;
-        self.at += 1;
-        (next == end || next == b',').then_some(next == end)
-    }
-
-    /// What stands between the quotes, as it is written.
-    fn string(&mut self) -> Option<&'a str> {
-        let text = self.text;
-        let start = self.at + 1;
-        let mut end = start;
-        loop {
-            end += text.get(end..)?.find('"')?;
-            let before = &text.as_bytes()[start..end];
-            if before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0 {
-                break;
-            }
-            end += 1;
-        }
-        self.at = end + 1;
-        text.get(start..end)
-    }
-
-    /// A key, copied only where it is written with escapes.
-    fn key(&mut self) -> Option<Cow<'a, str>> {
-        if self.peek()? != b'"' {
-            return None;
-        }
-        let start = self.at;
-        let key = self.string()?;
-        if key.contains('\\') {
-            // Escapes that mean nothing are refused only where somebody wants the key.
-            let meant = serde_json::from_str(self.text.get(start..self.at)?);
-            return Some(meant.map_or(Cow::Borrowed(key), Cow::Owned));
-        }
-        Some(Cow::Borrowed(key))
-    }
-
-    /// A number or a word.
-    fn scalar(&mut self) -> Option<&'a str> {
-        let text = self.text;
-        let rest = text.get(self.at..)?;
-        let end = rest.bytes().position(|byte| !matches!(byte, b'a'..=b'z' | b'0'..=b'9' | b'-' | b'+' | b'.' | b'E'));
-        let scalar = &rest[..end.unwrap_or(rest.len())];
-        self.at += scalar.len();
-        (!scalar.is_empty()).then_some(scalar)
-    }
-
-    /// Goes behind the list or object that begins here.
-    fn pass_over(&mut self) -> Option<()> {
-        let mut open = 0_usize;
-        loop {
-            match *self.text.as_bytes().get(self.at)? {
-                b'"' => {
-                    self.string()?;
-                    continue;
-                }
-                b'{' | b'[' => open += 1,
-                b'}' | b']' => open -= 1,
-                _ => {}
-            }
-            self.at += 1;
-            if open == 0 {
-                return Some(());
-            }
-        }
     }
 
     fn complain(&mut self, what: &str) {

@@ -1,10 +1,7 @@
 //! What the storage is told about the kinds.
 
-use std::fmt;
-
+use api::json::cursor::Cursor;
 use api::names::GroupResource;
-use serde::Deserializer;
-use serde::de::{DeserializeSeed, IgnoredAny, MapAccess, Visitor};
 
 use crate::kinds::KINDS;
 use crate::kinds::erased::KindRef;
@@ -36,97 +33,54 @@ fn fields_of(labels: &'static [FieldLabel], bytes: &[u8]) -> Box<[Box<str>]> {
         return Box::default();
     }
     let mut found: Vec<Option<Box<str>>> = vec![None; labels.len()];
-    let wanted: Vec<usize> = (0..labels.len()).collect();
-    let reader = Reader { labels, wanted, depth: 0, found: &mut found };
     // Bytes that cannot be read have no fields; the storage refuses them elsewhere.
-    let _ = reader.deserialize(&mut serde_json::Deserializer::from_slice(bytes));
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        let wanted: Vec<usize> = (0..labels.len()).collect();
+        let _ = Reader { labels, text: Cursor::new(text), found: &mut found }.object(&wanted, 0);
+    }
     found.into_iter().zip(labels).map(|(value, label)| value.unwrap_or_else(|| label.default.into())).collect()
 }
 
-/// Reads one value: a field itself, or an object on the way to some.
+/// Looks for the fields that `labels` name.
 struct Reader<'a> {
     labels: &'static [FieldLabel],
-    /// The labels whose path leads here.
-    wanted: Vec<usize>,
-    depth: usize,
+    text: Cursor<'a>,
     found: &'a mut [Option<Box<str>>],
 }
 
 impl Reader<'_> {
-    fn found(&mut self, value: &str) {
-        for label in &self.wanted {
-            if self.labels[*label].path.len() == self.depth {
-                self.found[*label] = Some(value.into());
-            }
+    /// An object on the way to the fields that are wanted, so deep in the whole.
+    fn object(&mut self, wanted: &[usize], depth: usize) -> Option<()> {
+        if self.text.peek()? != b'{' {
+            return self.text.pass_over();
         }
-    }
-}
-
-impl<'de> DeserializeSeed<'de> for Reader<'_> {
-    type Value = ();
-
-    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<(), D::Error> {
-        deserializer.deserialize_any(self)
-    }
-}
-
-impl<'de> Visitor<'de> for Reader<'_> {
-    type Value = ();
-
-    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        out.write_str("a field")
-    }
-
-    fn visit_str<E>(mut self, value: &str) -> Result<(), E> {
-        self.found(value);
-        Ok(())
-    }
-
-    fn visit_bool<E>(mut self, value: bool) -> Result<(), E> {
-        self.found(if value { "true" } else { "false" });
-        Ok(())
-    }
-
-    fn visit_i64<E>(mut self, value: i64) -> Result<(), E> {
-        self.found(&value.to_string());
-        Ok(())
-    }
-
-    fn visit_u64<E>(mut self, value: u64) -> Result<(), E> {
-        self.found(&value.to_string());
-        Ok(())
-    }
-
-    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_unit<E>(self) -> Result<(), E> {
-        Ok(())
-    }
-
-    fn visit_seq<A: serde::de::SeqAccess<'de>>(self, mut list: A) -> Result<(), A::Error> {
-        while list.next_element::<IgnoredAny>()?.is_some() {}
-        Ok(())
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
-        while let Some(key) = map.next_key::<std::borrow::Cow<'de, str>>()? {
-            let leads_there =
-                |label: &&usize| self.labels[**label].path.get(self.depth).is_some_and(|part| *part == key);
-            let wanted: Vec<usize> = self.wanted.iter().filter(leads_there).copied().collect();
-            if wanted.is_empty() {
-                map.next_value::<IgnoredAny>()?;
-                continue;
+        let mut is_over = self.text.enter(b'}')?;
+        while !is_over {
+            let key = self.text.string()?;
+            self.text.expect(b':')?;
+            let leads_there = |label: &&usize| self.labels[**label].path.get(depth).is_some_and(|part| *part == key);
+            let inside: Vec<usize> = wanted.iter().filter(leads_there).copied().collect();
+            match inside.first() {
+                None => self.text.pass_over()?,
+                Some(label) if self.labels[*label].path.len() == depth + 1 => self.field(&inside)?,
+                Some(_) => self.object(&inside, depth + 1)?,
             }
-            map.next_value_seed(Reader {
-                labels: self.labels,
-                wanted,
-                depth: self.depth + 1,
-                found: &mut *self.found,
-            })?;
+            is_over = self.text.is_over(b'}')?;
         }
-        Ok(())
+        Some(())
+    }
+
+    fn field(&mut self, labels: &[usize]) -> Option<()> {
+        let value = match self.text.peek()? {
+            b'"' => self.text.string()?,
+            b'{' | b'[' => return self.text.pass_over(),
+            _ => match self.text.scalar()? {
+                "null" => return Some(()),
+                scalar => scalar.into(),
+            },
+        };
+        labels.iter().for_each(|label| self.found[*label] = Some(value.as_ref().into()));
+        Some(())
     }
 }
 
@@ -135,6 +89,7 @@ mod tests {
     use super::*;
 
     const LABELS: &[FieldLabel] = &[
+        FieldLabel { label: "node", path: &["spec", "nodeName"], default: "" },
         FieldLabel { label: "spec.nodeName", path: &["spec", "nodeName"], default: "" },
         FieldLabel { label: "spec.hostNetwork", path: &["spec", "hostNetwork"], default: "false" },
         FieldLabel { label: "status.phase", path: &["status", "phase"], default: "Unknown" },
@@ -145,7 +100,7 @@ mod tests {
     fn fields_are_read_in_one_pass() {
         let bytes = br#"{"type":"t","spec":{"containers":[{"nodeName":"no"}],"nodeName":"n\u0031","hostNetwork":true},"status":null}"#;
         let fields = fields_of(LABELS, bytes);
-        assert_eq!(fields.iter().map(|field| &**field).collect::<Vec<_>>(), ["n1", "true", "Unknown", "t"]);
+        assert_eq!(fields.iter().map(|field| &**field).collect::<Vec<_>>(), ["n1", "n1", "true", "Unknown", "t"]);
     }
 
     #[test]
@@ -154,6 +109,9 @@ mod tests {
             let facts = kind.facts();
             assert_eq!(KindLayout.resource(facts.group, facts.plural), Some(facts.resource()));
             let stored = kind_of(kind.storage()).expect("a kind is stored as a kind");
+            // A field is a scalar: no path goes on where another ends.
+            let paths = || kind.field_labels().iter().map(|label| label.path);
+            assert!(paths().all(|path| paths().all(|other| path.len() == other.len() || !other.starts_with(path))));
             assert_eq!(kind.field_labels().len(), stored.field_labels().len(), "{}", facts.plural);
             let mut labels: Vec<&str> = kind.field_labels().iter().map(|label| label.label).collect();
             labels.sort_unstable();

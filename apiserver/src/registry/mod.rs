@@ -29,7 +29,7 @@ mod read;
 mod samples;
 mod scale;
 mod selection;
-mod services;
+pub mod services;
 pub mod token_signer;
 mod update;
 pub mod watch;
@@ -37,6 +37,7 @@ mod write;
 
 use std::sync::Arc;
 
+use api::cidr::Cidr;
 use api::failure::Failure;
 use bytes::Bytes;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::DeleteOptions;
@@ -63,6 +64,7 @@ pub struct Registry {
     storage: Storage,
     clock: Clock,
     tasks: Tasks,
+    service_range: Cidr,
     allocator: Arc<Allocator>,
     expiry: Expiry,
     token_signer: Option<Arc<dyn TokenSigner>>,
@@ -81,11 +83,12 @@ impl Registry {
     /// The store must have been opened with `layout::KindLayout`. To be called inside of a runtime.
     pub fn new(storage: Storage, options: Options) -> Result<Self, anyhow::Error> {
         let Options { clock, tasks, service_range, node_ports, token_signer } = options;
-        let allocator = Arc::new(Allocator::new(service_range, node_ports));
-        services::take_what_is_held(&allocator, &storage.snapshot())?;
+        let snapshot = storage.snapshot();
+        let allocator = Arc::new(Allocator::new(&services::ranges(service_range, &snapshot), node_ports));
+        services::take_what_is_held(&allocator, &snapshot)?;
         let expiry = Expiry::default();
         tasks.spawn_until_stop("event expiry", expiry.clone().run(storage.clone()));
-        Ok(Self { storage, clock, tasks, allocator, expiry, token_signer })
+        Ok(Self { storage, clock, tasks, service_range, allocator, expiry, token_signer })
     }
 
     /// The newest state of everything, for those who look at more than one object.

@@ -9,19 +9,47 @@ use api::cidr::Cidr;
 use api::failure::Failure;
 use api::names::GroupResource;
 use k8s_openapi::api::core::v1::Service;
+use k8s_openapi::api::networking::v1::ServiceCIDR;
 use tokio::sync::oneshot;
 use tracing::warn;
 
 use crate::kinds::erased::{Draft, KindRef};
 use crate::registry::Registry;
-use crate::registry::allocation::{self, Allocator, Reservation};
+use crate::registry::allocation::{self, Allocator, Reservation, ServiceRange};
 use crate::registry::write::{Outcome, invalid};
-use crate::storage::object::Key;
+use crate::storage::object::{Key, Object};
 use crate::storage::snapshot::Snapshot;
 use crate::storage::{CommitError, Storage, Write};
 
+pub const SERVICE_CIDRS: GroupResource = GroupResource { group: "networking.k8s.io", resource: "servicecidrs" };
 const SERVICES: GroupResource = GroupResource { group: "", resource: "services" };
 const ENDPOINTS: GroupResource = GroupResource { group: "", resource: "endpoints" };
+
+/// The ServiceCIDR of the range that the server was started with.
+pub const DEFAULT_SERVICE_CIDR: &str = "kubernetes";
+
+/// Where addresses of Services come from: those of the range that the server was started with first, then those of the
+/// other ServiceCIDRs of its family. Nothing comes out of one that is to go.
+pub fn ranges(first: Cidr, snapshot: &Snapshot) -> Vec<ServiceRange> {
+    let mut ranges = vec![ServiceRange { cidr: first, is_ready: true }];
+    for object in snapshot.list(SERVICE_CIDRS, None) {
+        let is_ready = !object.meta.deleting;
+        if *object.key.name == *DEFAULT_SERVICE_CIDR {
+            ranges[0].is_ready = is_ready;
+            continue;
+        }
+        let cidrs = ranges_of(object).into_iter().filter(|cidr| cidr.network().is_ipv4() == first.network().is_ipv4());
+        ranges.extend(cidrs.map(|cidr| ServiceRange { cidr, is_ready }));
+    }
+    ranges
+}
+
+/// The ranges of a stored ServiceCIDR.
+pub fn ranges_of(stored: &Object) -> Vec<Cidr> {
+    let read: ServiceCIDR = api::json::read(&stored.bytes).unwrap_or_default();
+    let cidrs = read.spec.and_then(|spec| spec.cidrs).unwrap_or_default();
+    cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect()
+}
 
 /// Takes what the stored Services hold.
 pub fn take_what_is_held(allocator: &Allocator, snapshot: &Snapshot) -> Result<(), anyhow::Error> {
@@ -29,7 +57,7 @@ pub fn take_what_is_held(allocator: &Allocator, snapshot: &Snapshot) -> Result<(
         let service: Service =
             api::json::read(&object.bytes).with_context(|| format!("read the stored {}", object.key))?;
         for claim in allocation::claims_of(&service) {
-            if let Err(error) = allocator.take(claim) {
+            if let Err(error) = allocator.take_held(claim) {
                 warn!(service = %object.key, ?claim, %error, "a Service holds what it should not");
             }
         }
@@ -38,9 +66,19 @@ pub fn take_what_is_held(allocator: &Allocator, snapshot: &Snapshot) -> Result<(
 }
 
 impl Registry {
-    /// Where the addresses of Services come from.
+    /// The range for Services that the server was started with.
     pub fn service_range(&self) -> Cidr {
-        self.allocator.range()
+        self.service_range
+    }
+
+    /// From now on, addresses of Services come from where the stored ServiceCIDRs say.
+    pub fn follow_service_ranges(&self, snapshot: &Snapshot) {
+        self.allocator.follow(&ranges(self.service_range, snapshot));
+    }
+
+    /// The addresses that Services have, or are about to have.
+    pub fn addresses_of_services(&self) -> BTreeSet<IpAddr> {
+        self.allocator.held_addresses()
     }
 
     /// These addresses, and no others, are kept from Services that do not have them already.

@@ -78,16 +78,17 @@ impl Place {
             }
         };
         if !is_made {
-            self.patch(kind, target, wanted).await?;
+            self.patch(resource, target, wanted).await?;
         }
         if wanted.get("status").is_some() && kind.facts().subresource("status").is_some() {
-            self.patch(kind, Target { subresource: Some("status"), ..target }, wanted).await?;
+            self.patch(resource, Target { subresource: Some("status"), ..target }, wanted).await?;
         }
         Ok(())
     }
 
     /// Costs nothing where nothing is to be changed.
-    async fn patch(&self, kind: KindRef, target: Target<'_>, wanted: &Value) -> Result<(), Failure> {
+    pub async fn patch(&self, resource: GroupResource, target: Target<'_>, wanted: &Value) -> Result<(), Failure> {
+        let kind = self.kind(resource)?;
         let patch = Bytes::from(wanted.to_string());
         self.registry.patch(&self.context, kind, target, PatchType::Merge, patch).await.map(drop)
     }

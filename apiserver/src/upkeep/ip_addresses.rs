@@ -15,8 +15,8 @@ use crate::kinds::KINDS;
 use crate::storage::object::Object;
 use crate::upkeep::chore::{Chore, Place, Watched};
 
-const SERVICES: GroupResource = GroupResource { group: "", resource: "services" };
-const IP_ADDRESSES: GroupResource = GroupResource { group: "networking.k8s.io", resource: "ipaddresses" };
+pub const SERVICES: GroupResource = GroupResource { group: "", resource: "services" };
+pub const IP_ADDRESSES: GroupResource = GroupResource { group: "networking.k8s.io", resource: "ipaddresses" };
 const MANAGED_BY: &str = "ipaddress.kubernetes.io/managed-by";
 const MANAGER: &str = "ipallocator.k8s.io";
 const FAMILY: &str = "ipaddress.kubernetes.io/ip-family";
@@ -65,7 +65,7 @@ impl Chore for IpAddresses {
 }
 
 /// A Service's address, which is among its selectable fields: nothing is decoded for it.
-fn address_of(service: &Object) -> Option<IpAddr> {
+pub fn address_of(service: &Object) -> Option<IpAddr> {
     let kind = KINDS.iter().find(|kind| kind.facts().resource() == SERVICES)?;
     let place = kind.field_labels().iter().position(|label| label.label == "spec.clusterIP")?;
     service.fields.get(place)?.parse().ok()

@@ -4,7 +4,7 @@ mod api_services;
 mod chore;
 mod ip_addresses;
 mod kubernetes_service;
-mod service_cidr;
+mod service_cidrs;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +26,7 @@ use crate::upkeep::chore::{Chore, Place};
 
 const CHORES: &[&dyn Chore] = &[
     &api_services::ApiServices,
-    &service_cidr::DefaultServiceCidr,
+    &service_cidrs::ServiceCidrs,
     &kubernetes_service::KubernetesService,
     &ip_addresses::IpAddresses,
 ];

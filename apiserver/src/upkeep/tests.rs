@@ -126,3 +126,55 @@ async fn an_address_that_somebody_reserved_is_given_to_no_service() {
     tokio::time::sleep(Duration::from_secs(1)).await;
     create(wanting("web")).await.unwrap();
 }
+
+#[tokio::test(start_paused = true)]
+async fn addresses_come_out_of_every_range_and_a_range_stays_as_long_as_one_is_in_use() {
+    let (registry, _fixture) = started().await;
+    let context = Context::default();
+    let ready = |name: &str| {
+        let range = read(&registry, "ServiceCIDR", None, name)?;
+        Some(range["status"]["conditions"][0]["status"].as_str()?.to_owned())
+    };
+    assert_eq!(ready("kubernetes").as_deref(), Some("True"));
+    let range = r#"{"metadata":{"name":"more","finalizers":["example.com/mine"]},"spec":{"cidrs":["127.97.0.0/28"]}}"#;
+    registry.create(&context, kind("ServiceCIDR"), None, range.into()).await.unwrap();
+    eventually("the range is ready", || ready("more").as_deref() == Some("True")).await;
+    let service = |name: &str| {
+        let body = format!(
+            r#"{{"metadata":{{"name":"{name}"}},"spec":{{"clusterIP":"127.97.0.3","ports":[{{"port":80}}]}}}}"#
+        );
+        registry.create(&context, kind("Service"), Some("default"), body.into())
+    };
+    service("web").await.unwrap();
+    eventually("the address is noted", || read(&registry, "IPAddress", None, "127.97.0.3").is_some()).await;
+
+    let more = Target { namespace: None, name: "more", subresource: None };
+    registry.delete(&context, kind("ServiceCIDR"), more, &DeleteOptions::default()).await.unwrap();
+    eventually("the range closes", || ready("more").as_deref() == Some("False")).await;
+    let refused = service("other").await.unwrap_err();
+    assert!(refused.message.ends_with("the provided network does not match the current range"), "{refused:?}");
+
+    let web = Target { namespace: Some("default"), name: "web", subresource: None };
+    registry.delete(&context, kind("Service"), web, &DeleteOptions::default()).await.unwrap();
+    eventually("the range waits for others alone", || {
+        let range = read(&registry, "ServiceCIDR", None, "more").unwrap();
+        range["metadata"]["finalizers"] == serde_json::json!(["example.com/mine"])
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_range_inside_of_another_may_go_while_its_addresses_are_in_use() {
+    let (registry, _fixture) = started().await;
+    let context = Context::default();
+    let inner = format!("{}/24", registry.service_range().network());
+    let body = format!(r#"{{"metadata":{{"name":"inner"}},"spec":{{"cidrs":["{inner}"]}}}}"#);
+    registry.create(&context, kind("ServiceCIDR"), None, body.into()).await.unwrap();
+    let finalizers =
+        || read(&registry, "ServiceCIDR", None, "inner").map(|range| range["metadata"]["finalizers"].clone());
+    eventually("the range is held", || finalizers().is_some_and(|found| !found.is_null())).await;
+    let target = Target { namespace: None, name: "inner", subresource: None };
+    registry.delete(&context, kind("ServiceCIDR"), target, &DeleteOptions::default()).await.unwrap();
+    // The Service `kubernetes` has an address in it.
+    eventually("it is gone", || finalizers().is_none()).await;
+}

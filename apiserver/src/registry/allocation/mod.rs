@@ -1,5 +1,6 @@
 //! Addresses and node ports of Services: given out here, and to no two of them.
 
+mod addresses;
 mod pool;
 mod service;
 #[cfg(test)]
@@ -12,8 +13,10 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use api::cidr::Cidr;
 
+use crate::registry::allocation::addresses::Addresses;
 use crate::registry::allocation::pool::Pool;
 
+pub use crate::registry::allocation::addresses::ServiceRange;
 pub use crate::registry::allocation::service::{Unmet, claims_of, fill};
 
 /// Something that only one Service may have.
@@ -28,101 +31,80 @@ pub enum Claim {
 pub enum Refusal {
     #[error("provided IP is already allocated")]
     AddressTaken,
+    #[error("the provided network does not match the current range")]
+    AddressOutside,
     #[error("the provided IP ({0}) is not in the valid range. The range of valid IPs is {1}")]
-    AddressOutside(IpAddr, Cidr),
+    AddressUnusable(IpAddr, Cidr),
     #[error("provided port is already allocated")]
     PortTaken,
     #[error("provided port is not in the valid range. The range of valid ports is {0}-{1}")]
     PortOutside(u16, u16),
 }
 
-/// What is taken of both ranges. Not stored: it is worked out of the Services at each start.
+/// What is taken of addresses and ports. Not stored: it is worked out of the Services at each start.
 #[derive(Debug)]
 pub struct Allocator {
-    range: Cidr,
     ports: RangeInclusive<u16>,
     pools: Mutex<Pools>,
 }
 
 #[derive(Debug)]
 struct Pools {
-    /// By the distance from the second address: the first is that of the network.
-    addresses: Pool,
+    addresses: Addresses,
     /// By the distance from the first port.
     ports: Pool,
-    /// Addresses that were taken for nobody.
-    reserved: BTreeSet<IpAddr>,
 }
 
 impl Allocator {
-    pub fn new(range: Cidr, ports: RangeInclusive<u16>) -> Self {
-        // Without the first address, and in IPv4 without the last, which is for broadcasts.
-        let unusable = if range.network().is_ipv4() { 2 } else { 1 };
-        let size = u64::try_from(range.size().saturating_sub(unusable)).unwrap_or(u64::MAX).min(1 << 32);
-        let pools = Pools {
-            addresses: Pool::new(size, 16, 256),
-            ports: Pool::new(ports.len() as u64, 32, 128),
-            reserved: BTreeSet::new(),
-        };
-        Self { range, ports, pools: Mutex::new(pools) }
+    pub fn new(ranges: &[ServiceRange], ports: RangeInclusive<u16>) -> Self {
+        let pools = Pools { addresses: Addresses::new(ranges), ports: Pool::new(ports.len() as u64, 32, 128) };
+        Self { ports, pools: Mutex::new(pools) }
     }
 
     fn locked<T>(&self, change: impl FnOnce(&mut Pools) -> T) -> T {
         change(&mut self.pools.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    fn offset(&self, address: IpAddr) -> Option<u64> {
-        if !self.range.contains(address) {
-            return None;
-        }
-        let distance = match (address, self.range.network()) {
-            (IpAddr::V4(address), IpAddr::V4(first)) => u128::from(address.to_bits() - first.to_bits()),
-            (IpAddr::V6(address), IpAddr::V6(first)) => address.to_bits() - first.to_bits(),
-            _ => return None,
-        };
-        u64::try_from(distance.checked_sub(1)?).ok()
-    }
-
     pub fn take(&self, claim: Claim) -> Result<(), Refusal> {
-        let refused = match claim {
-            Claim::Address(address) => {
-                let outside = Refusal::AddressOutside(address, self.range);
-                let offset = self.offset(address).ok_or(outside)?;
-                (!self.locked(|pools| pools.addresses.take(offset))).then_some(Refusal::AddressTaken)
-            }
+        match claim {
+            Claim::Address(address) => self.locked(|pools| pools.addresses.take(address)),
             Claim::Port(port) => {
-                if !self.ports.contains(&port) {
-                    return Err(Refusal::PortOutside(*self.ports.start(), *self.ports.end()));
-                }
-                let offset = u64::from(port - self.ports.start());
-                (!self.locked(|pools| pools.ports.take(offset))).then_some(Refusal::PortTaken)
+                let (first, last) = (*self.ports.start(), *self.ports.end());
+                let offset = port.checked_sub(first).map(u64::from).filter(|_| port <= last);
+                let offset = offset.ok_or(Refusal::PortOutside(first, last))?;
+                self.locked(|pools| pools.ports.take(offset)).then_some(()).ok_or(Refusal::PortTaken)
             }
-        };
-        refused.map_or(Ok(()), Err)
+        }
     }
 
-    pub fn range(&self) -> Cidr {
-        self.range
+    /// Takes what a stored Service holds, whatever the ranges are now.
+    pub fn take_held(&self, claim: Claim) -> Result<(), Refusal> {
+        match claim {
+            Claim::Address(address) => {
+                self.locked(|pools| pools.addresses.put(address)).then_some(()).ok_or(Refusal::AddressTaken)
+            }
+            Claim::Port(_) => self.take(claim),
+        }
+    }
+
+    /// From now on, addresses come from these ranges.
+    pub fn follow(&self, ranges: &[ServiceRange]) {
+        self.locked(|pools| pools.addresses.follow(ranges));
     }
 
     /// Keeps these addresses, and no others, from those who ask. What somebody has already stays theirs.
-    pub fn reserve(&self, mut addresses: BTreeSet<IpAddr>) {
-        let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
-        let before = std::mem::take(&mut pools.reserved);
-        for gone in before.difference(&addresses).filter_map(|address| self.offset(*address)) {
-            pools.addresses.release(gone);
-        }
-        addresses.retain(|address| {
-            let offset = self.offset(*address);
-            before.contains(address) || offset.is_some_and(|offset| pools.addresses.take(offset))
-        });
-        pools.reserved = addresses;
+    pub fn reserve(&self, addresses: BTreeSet<IpAddr>) {
+        self.locked(|pools| pools.addresses.reserve(addresses));
+    }
+
+    /// The addresses that Services have, or are about to have.
+    pub fn held_addresses(&self) -> BTreeSet<IpAddr> {
+        self.locked(|pools| pools.addresses.held())
     }
 
     /// None if all are taken.
     fn take_any_address(&self) -> Option<IpAddr> {
-        let offset = self.locked(|pools| pools.addresses.take_any())?;
-        self.range.nth(u128::from(offset) + 1)
+        self.locked(|pools| pools.addresses.take_any())
     }
 
     fn take_any_port(&self) -> Option<u16> {
@@ -132,11 +114,7 @@ impl Allocator {
 
     pub fn release(&self, claim: Claim) {
         match claim {
-            Claim::Address(address) => {
-                if let Some(offset) = self.offset(address) {
-                    self.locked(|pools| pools.addresses.release(offset));
-                }
-            }
+            Claim::Address(address) => self.locked(|pools| pools.addresses.release(address)),
             Claim::Port(port) => {
                 if let Some(offset) = port.checked_sub(*self.ports.start()) {
                     self.locked(|pools| pools.ports.release(u64::from(offset)));

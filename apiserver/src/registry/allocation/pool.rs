@@ -21,9 +21,14 @@ impl Pool {
         Self { size, band, next: band, taken: BTreeSet::new() }
     }
 
+    /// Whether the number is in the range.
+    pub fn has(&self, number: u64) -> bool {
+        number < self.size
+    }
+
     /// False if it is taken already, or not in the range.
     pub fn take(&mut self, number: u64) -> bool {
-        number < self.size && self.taken.insert(number)
+        self.has(number) && self.taken.insert(number)
     }
 
     pub fn take_any(&mut self) -> Option<u64> {

@@ -1,4 +1,6 @@
-//! The one way in which typed objects are read: each further one would be compiled for all types of the API.
+//! Objects as text. This is the one way in which typed ones are read: each further one would be compiled for all types of the API.
+
+pub mod cursor;
 
 use k8s_openapi::api::core::v1::{Node, Pod};
 use serde::de::{DeserializeOwned, Error as _};
