@@ -85,8 +85,8 @@ impl Object {
 
     /// The object from `"metadata":` to its last `}`. With a `{` before it, an item of a typed list, which leaves out
     /// `apiVersion` and `kind`.
-    pub fn from_metadata(&self) -> Bytes {
-        self.bytes.slice(self.metadata_at as usize..)
+    pub fn from_metadata(&self) -> &[u8] {
+        &self.bytes[self.metadata_at as usize..]
     }
 
     /// The canonical bytes as they were written, without the revision: what comes before it and what comes after.

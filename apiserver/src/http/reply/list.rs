@@ -23,8 +23,11 @@ use crate::kinds::erased::KindRef;
 use crate::registry::options::Page;
 use crate::storage::object::{Object, Revision};
 
-/// A frame is sent as soon as it is this long. Larger ones cost memory, smaller ones time.
-const FRAME: usize = 64 * 1024;
+/// A frame of HTTP/2 is so long at most, and so is a record of TLS, into which the nine bytes before a frame go too.
+/// A longer frame would take two records.
+const FRAME: usize = 16 * 1024 - 9;
+/// So much is written at once. More costs memory, less costs time.
+const AHEAD: usize = 4 * FRAME;
 
 /// The `metadata` of a list.
 pub struct ListMeta<'a> {
@@ -71,7 +74,7 @@ async fn in_protobuf(form: Form, kind: KindRef, page: Page, stored: usize, gzip:
         Err(refusal) => failure::failure(&refusal),
     };
     // A short list is written sooner than another thread is woken.
-    if stored <= FRAME {
+    if stored <= AHEAD {
         return write();
     }
     let written = tokio::task::spawn_blocking(write).await;
@@ -96,7 +99,7 @@ impl Item {
         match self {
             Self::Stored => {
                 out.push(b'{');
-                out.extend_from_slice(&object.from_metadata());
+                out.extend_from_slice(object.from_metadata());
             }
             Self::Metadata(version) => metadata::write(*version, &object.bytes, out),
             Self::Row { version, kind, rows, now } => table::write_row(*version, *kind, object, *rows, *now, out),
@@ -111,12 +114,13 @@ impl Item {
 
 /// A list that is written while it is sent.
 struct Frames {
-    /// What the next frame begins with.
-    next: Vec<u8>,
+    /// Written and not yet sent.
+    written: Bytes,
     objects: IntoIter<Arc<Object>>,
     item: Item,
     is_first: bool,
-    is_done: bool,
+    /// Whether all of it is written.
+    is_whole: bool,
     /// Bytes not yet sent, where that is known.
     left: Option<u64>,
 }
@@ -126,7 +130,7 @@ impl Frames {
         let meta =
             ListMeta { revision: page.revision, continue_token: &page.continue_token, remaining: page.remaining };
         let facts = kind.facts();
-        let mut head = Vec::with_capacity(FRAME.min(512 + page.objects.len() * 1024));
+        let mut head = Vec::new();
         let item = match form {
             Form::Table(version) => {
                 table::write_head(version, kind, &meta, &mut head);
@@ -144,18 +148,27 @@ impl Frames {
         let lengths: Option<usize> = page.objects.iter().map(|object| item.length(object)).sum();
         let commas = page.objects.len().saturating_sub(1);
         let left = lengths.map(|lengths| (head.len() + lengths + commas + table::TAIL.len()) as u64);
-        Self { next: head, objects: page.objects.into_iter(), item, is_first: true, is_done: false, left }
+        Self { written: head.into(), objects: page.objects.into_iter(), item, is_first: true, is_whole: false, left }
     }
 
     fn frame(&mut self) -> Option<Bytes> {
-        if self.is_done {
-            return None;
+        if self.written.len() < FRAME && !self.is_whole {
+            self.write_ahead();
         }
-        let mut out = std::mem::take(&mut self.next);
-        while out.len() < FRAME {
+        let frame = self.written.split_to(self.written.len().min(FRAME));
+        self.left = self.left.map(|left| left.saturating_sub(frame.len() as u64));
+        Some(frame).filter(|frame| !frame.is_empty())
+    }
+
+    fn write_ahead(&mut self) {
+        let guessed = (self.written.len() + 512 + self.objects.len() * 1024) as u64;
+        let expected = usize::try_from(self.left.unwrap_or(guessed)).unwrap_or(usize::MAX);
+        let mut out = Vec::with_capacity(expected.min(AHEAD + AHEAD / 8));
+        out.extend_from_slice(&self.written);
+        while out.len() < AHEAD {
             let Some(object) = self.objects.next() else {
                 out.extend_from_slice(table::TAIL);
-                self.is_done = true;
+                self.is_whole = true;
                 break;
             };
             if !std::mem::take(&mut self.is_first) {
@@ -163,11 +176,7 @@ impl Frames {
             }
             self.item.write(&object, &mut out);
         }
-        if !self.is_done {
-            self.next.reserve(FRAME + FRAME / 8);
-        }
-        self.left = self.left.map(|left| left.saturating_sub(out.len() as u64));
-        Some(out.into())
+        self.written = out.into();
     }
 
     fn gather(mut self) -> Vec<u8> {
@@ -194,7 +203,7 @@ impl Body for Frames {
     }
 
     fn is_end_stream(&self) -> bool {
-        self.is_done
+        self.is_whole && self.written.is_empty()
     }
 
     fn size_hint(&self) -> SizeHint {
