@@ -34,13 +34,14 @@ impl Tasks {
         F: Future<Output = ()> + Send + 'static,
     {
         let name = name.into();
-        let span = tracing::debug_span!("task", name);
+        // In a box, since each future around it would hold it twice: as it was given, and as it runs.
+        let task = Box::pin(task.instrument(tracing::debug_span!("task", name)));
         let running = self.running.clone();
         let mut held = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         let key = held.last_key_value().map_or(0, |(key, _)| key + 1);
         let handle = self.tracker.spawn(async move {
             let _entry = Entry { key, running };
-            task.instrument(span).await;
+            task.await;
         });
         held.insert(key, (name, handle.abort_handle()));
     }
@@ -50,7 +51,7 @@ impl Tasks {
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        let stop = self.stop.clone();
+        let (stop, task) = (self.stop.clone(), Box::pin(task));
         self.spawn(name, async move {
             stop.run_until_cancelled(task).await;
         });

@@ -18,6 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 use tower::Service;
 
 use crate::http::filters::Filtered;
@@ -116,21 +117,8 @@ struct Connection {
 impl Connection {
     async fn run(self, stream: TcpStream) {
         let stopping = self.shared.tasks.stopping();
-        // Small answers must not wait for larger ones.
-        drop(stream.set_nodelay(true));
-        let acceptor = TlsAcceptor::from(self.shared.tls.current());
-        let handshake = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
-            Ok(handshake) => handshake.context("shake hands"),
-            Err(late) => Err(anyhow::Error::new(late).context("shake hands")),
-        };
-        let stream = match handshake {
-            Ok(stream) => stream,
-            Err(error) => {
-                self.shared.measures.tls_failures.inc();
-                tracing::debug!(address = %self.address, error = format!("{error:#}"), "a connection failed early");
-                return;
-            }
-        };
+        // In a box, which is gone afterwards: a handshake needs more room than the connection that comes of it.
+        let Some(stream) = Box::pin(self.shake_hands(stream)).await else { return };
         let certificate = stream.get_ref().1.peer_certificates().and_then(|chain| chain.first());
         let user = certificate.and_then(|certificate| identity::user_of_certificate(certificate)).map(Arc::new);
         let peer = Peer { address: self.address, user };
@@ -153,6 +141,21 @@ impl Connection {
         if let Err(error) = ended {
             tracing::debug!(address = %self.address, %error, "a connection ended");
         }
+    }
+
+    async fn shake_hands(&self, stream: TcpStream) -> Option<TlsStream<TcpStream>> {
+        // Small answers must not wait for larger ones.
+        drop(stream.set_nodelay(true));
+        let acceptor = TlsAcceptor::from(self.shared.tls.current());
+        let handshake = match tokio::time::timeout(HANDSHAKE, acceptor.accept(stream)).await {
+            Ok(handshake) => handshake.context("shake hands"),
+            Err(late) => Err(anyhow::Error::new(late).context("shake hands")),
+        };
+        if let Err(error) = &handshake {
+            self.shared.measures.tls_failures.inc();
+            tracing::debug!(address = %self.address, error = format!("{error:#}"), "a connection failed early");
+        }
+        handshake.ok()
     }
 }
 
