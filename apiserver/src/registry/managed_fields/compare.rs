@@ -22,12 +22,14 @@ impl Comparison {
     }
 
     fn add(&mut self, element: Element, below: Self) {
-        if below.is_empty() {
-            return;
+        let sets = [&mut self.added, &mut self.modified, &mut self.removed];
+        let changed = sets.into_iter().zip([below.added, below.modified, below.removed]);
+        // An element is copied only where there is more than one to keep it.
+        let mut changed = changed.filter(|(_, below)| !below.is_empty());
+        if let Some((first, below)) = changed.next() {
+            changed.for_each(|(set, below)| set.add(element.clone(), below));
+            first.add(element, below);
         }
-        self.added.add(element.clone(), below.added);
-        self.modified.add(element.clone(), below.modified);
-        self.removed.add(element, below.removed);
     }
 
     fn modified() -> Self {

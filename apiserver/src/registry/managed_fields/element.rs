@@ -32,7 +32,7 @@ impl Element {
     /// `f:spec`, `k:{"name":"x"}`, `v:"x"`, `i:0`: the keys of `fieldsV1`.
     pub fn text(&self) -> String {
         match self {
-            Self::Field(name) => format!("f:{name}"),
+            Self::Field(name) => ["f:", name].concat(),
             Self::Key(fields) => {
                 let object: Map<String, Value> =
                     fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();

@@ -1,6 +1,7 @@
 //! Sets of paths into an object, as `fieldsV1` writes them.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use serde_json::{Map, Value};
 
@@ -54,11 +55,9 @@ impl Set {
         if below.is_empty() {
             return;
         }
-        match self.children.get_mut(&element) {
-            Some(known) => known.unite(&below),
-            None => {
-                self.children.insert(element, below);
-            }
+        match self.children.entry(element) {
+            Entry::Occupied(known) => known.into_mut().unite(&below),
+            Entry::Vacant(place) => drop(place.insert(below)),
         }
     }
 
@@ -150,12 +149,10 @@ impl Set {
     }
 
     pub fn to_fields(&self) -> Value {
-        let mut fields = Map::new();
-        if self.is_member && !self.children.is_empty() {
-            fields.insert(SELF.to_owned(), Value::Object(Map::new()));
-        }
-        fields.extend(self.children.iter().map(|(element, below)| (element.text(), below.to_fields())));
-        Value::Object(fields)
+        let itself =
+            (self.is_member && !self.children.is_empty()).then(|| (SELF.to_owned(), Value::Object(Map::new())));
+        let below = self.children.iter().map(|(element, below)| (element.text(), below.to_fields()));
+        Value::Object(itself.into_iter().chain(below).collect())
     }
 }
 

@@ -1,5 +1,7 @@
 //! What the schema says of a value: whether it is one thing, a list of items or a map of fields.
 
+use std::cmp::Ordering;
+
 use api::schema::{Definition, Property, Shape, View};
 use serde_json::{Map, Value};
 
@@ -141,40 +143,17 @@ impl MapType {
         }
     }
 
-    /// Calls `visit` for each field that stands on either side. The declared ones come in the order of the schema, for which
-    /// it is gone through once.
+    /// Calls `visit` for each field that stands on either side: those that are declared, then all others.
     pub fn zip<'a>(&self, left: Option<&'a Object>, right: Option<&'a Object>, visit: &mut dyn FnMut(Pair<'a>)) {
-        let mut left_count = left.map_or(0, Map::len);
-        let mut right_count = right.map_or(0, Map::len);
-        let (entries, standing) = match self.fields {
-            Fields::Entries(entries) => (entries, Standing::Entry),
-            Fields::Declared(definition) => {
-                for property in definition.properties() {
-                    if left_count + right_count == 0 {
-                        return;
-                    }
-                    let name = property.name();
-                    let (left, right) = (left.and_then(|object| object.get(name)), right.and_then(|o| o.get(name)));
-                    left_count -= usize::from(left.is_some());
-                    right_count -= usize::from(right.is_some());
-                    if left.is_some() || right.is_some() {
-                        visit(Pair { name, of: Type::Field(property), standing: Standing::Declared, left, right });
-                    }
-                }
-                (Type::Deduced, Standing::Undeclared)
+        let mut undeclared = Vec::new();
+        for (name, left, right) in both(left, right) {
+            match self.field(name) {
+                (_, Standing::Undeclared) => undeclared.push((name, left, right)),
+                (of, standing) => visit(Pair { name, of, standing, left, right }),
             }
-        };
-        if left_count + right_count == 0 {
-            return;
         }
-        let is_known = |name: &str| matches!(self.fields, Fields::Declared(known) if known.property(name).is_some());
-        for (name, value) in left.into_iter().flatten().filter(|(name, _)| !is_known(name)) {
-            visit(Pair { name, of: entries, standing, left: Some(value), right: right.and_then(|o| o.get(name)) });
-        }
-        for (name, value) in right.into_iter().flatten().filter(|(name, _)| !is_known(name)) {
-            if left.is_none_or(|object| !object.contains_key(name)) {
-                visit(Pair { name, of: entries, standing, left: None, right: Some(value) });
-            }
+        for (name, left, right) in undeclared {
+            visit(Pair { name, of: Type::Deduced, standing: Standing::Undeclared, left, right });
         }
     }
 
@@ -186,6 +165,25 @@ impl MapType {
             }
         });
     }
+}
+
+/// The entries of two objects side by side. Both are sorted.
+fn both<'a>(
+    left: Option<&'a Object>,
+    right: Option<&'a Object>,
+) -> impl Iterator<Item = (&'a str, Option<&'a Value>, Option<&'a Value>)> {
+    let (mut left, mut right) = (left.into_iter().flatten().peekable(), right.into_iter().flatten().peekable());
+    std::iter::from_fn(move || {
+        let order = match (left.peek(), right.peek()) {
+            (Some((one, _)), Some((other, _))) => one.cmp(other),
+            (Some(_), None) => Ordering::Less,
+            (None, _) => Ordering::Greater,
+        };
+        let one = if order.is_le() { left.next() } else { None };
+        let other = if order.is_ge() { right.next() } else { None };
+        let (name, _) = one.or(other)?;
+        Some((name.as_str(), one.map(|(_, value)| value), other.map(|(_, value)| value)))
+    })
 }
 
 /// A field as it stands on both sides.
@@ -319,8 +317,8 @@ mod tests {
             [
                 "kind Declared (false, true)",
                 "spec Declared (true, false)",
-                "odd Undeclared (true, true)",
-                "more Undeclared (false, true)"
+                "more Undeclared (false, true)",
+                "odd Undeclared (true, true)"
             ]
         );
     }
