@@ -17,10 +17,6 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    pub fn is_empty(&self) -> bool {
-        self.added.is_empty() && self.modified.is_empty() && self.removed.is_empty()
-    }
-
     fn add(&mut self, element: Element, below: Self) {
         let sets = [&mut self.added, &mut self.modified, &mut self.removed];
         let changed = sets.into_iter().zip([below.added, below.modified, below.removed]);
