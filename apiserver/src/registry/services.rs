@@ -22,7 +22,7 @@ use crate::storage::snapshot::Snapshot;
 use crate::storage::{CommitError, Storage, Write};
 
 pub const SERVICE_CIDRS: GroupResource = GroupResource { group: "networking.k8s.io", resource: "servicecidrs" };
-const SERVICES: GroupResource = GroupResource { group: "", resource: "services" };
+pub const SERVICES: GroupResource = GroupResource { group: "", resource: "services" };
 const ENDPOINTS: GroupResource = GroupResource { group: "", resource: "endpoints" };
 
 /// The ServiceCIDR of the range that the server was started with.
@@ -38,16 +38,21 @@ pub fn ranges(first: Cidr, snapshot: &Snapshot) -> Vec<ServiceRange> {
             ranges[0].is_ready = is_ready;
             continue;
         }
-        let cidrs = ranges_of(object).into_iter().filter(|cidr| cidr.network().is_ipv4() == first.network().is_ipv4());
+        let cidrs = ranges_of(&service_cidr(object))
+            .into_iter()
+            .filter(|cidr| cidr.network().is_ipv4() == first.network().is_ipv4());
         ranges.extend(cidrs.map(|cidr| ServiceRange { cidr, is_ready }));
     }
     ranges
 }
 
-/// The ranges of a stored ServiceCIDR.
-pub fn ranges_of(stored: &Object) -> Vec<Cidr> {
-    let read: ServiceCIDR = api::json::read(&stored.bytes).unwrap_or_default();
-    let cidrs = read.spec.and_then(|spec| spec.cidrs).unwrap_or_default();
+/// A stored ServiceCIDR. One that cannot be read has no ranges.
+pub fn service_cidr(stored: &Object) -> ServiceCIDR {
+    api::json::read(&stored.bytes).unwrap_or_default()
+}
+
+pub fn ranges_of(service_cidr: &ServiceCIDR) -> Vec<Cidr> {
+    let cidrs = service_cidr.spec.as_ref().and_then(|spec| spec.cidrs.as_deref()).unwrap_or_default();
     cidrs.iter().filter_map(|cidr| cidr.parse().ok()).collect()
 }
 

@@ -11,11 +11,11 @@ use futures::future::try_join_all;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::kinds::KINDS;
+use crate::registry::layout::kind_of;
+use crate::registry::services::SERVICES;
 use crate::storage::object::Object;
 use crate::upkeep::chore::{Chore, Place, Watched};
 
-pub const SERVICES: GroupResource = GroupResource { group: "", resource: "services" };
 pub const IP_ADDRESSES: GroupResource = GroupResource { group: "networking.k8s.io", resource: "ipaddresses" };
 const MANAGED_BY: &str = "ipaddress.kubernetes.io/managed-by";
 const MANAGER: &str = "ipallocator.k8s.io";
@@ -66,8 +66,7 @@ impl Chore for IpAddresses {
 
 /// A Service's address, which is among its selectable fields: nothing is decoded for it.
 pub fn address_of(service: &Object) -> Option<IpAddr> {
-    let kind = KINDS.iter().find(|kind| kind.facts().resource() == SERVICES)?;
-    let place = kind.field_labels().iter().position(|label| label.label == "spec.clusterIP")?;
+    let place = kind_of(SERVICES)?.field_labels().iter().position(|label| label.label == "spec.clusterIP")?;
     service.fields.get(place)?.parse().ok()
 }
 

@@ -8,9 +8,9 @@ use api::well_known::{DEFAULT_NAMESPACE, label};
 use async_trait::async_trait;
 use serde_json::{Value, json};
 
+use crate::registry::services::SERVICES;
 use crate::upkeep::chore::{Chore, Place, Watched};
 
-const SERVICES: GroupResource = GroupResource { group: "", resource: "services" };
 const ENDPOINTS: GroupResource = GroupResource { group: "", resource: "endpoints" };
 const SLICES: GroupResource = GroupResource { group: "discovery.k8s.io", resource: "endpointslices" };
 const NAME: &str = "kubernetes";

@@ -1,21 +1,22 @@
 //! The ServiceCIDR `kubernetes`, and what becomes of those that people make: their addresses are given to Services, and none
 //! goes as long as a Service has an address that lies in no other (upstream: pkg/controller/servicecidrs).
 
-use std::collections::BTreeSet;
 use std::net::IpAddr;
 
 use api::cidr::Cidr;
 use api::failure::Failure;
 use async_trait::async_trait;
+use jiff::Timestamp;
 use k8s_openapi::api::networking::v1::ServiceCIDR;
-use serde_json::{Value, json};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, Time};
+use serde_json::json;
 
 use crate::registry::Target;
-use crate::registry::services::{DEFAULT_SERVICE_CIDR, SERVICE_CIDRS, ranges_of};
+use crate::registry::services::{DEFAULT_SERVICE_CIDR, SERVICE_CIDRS, SERVICES, ranges_of, service_cidr};
 use crate::storage::object::Object;
 use crate::storage::snapshot::Snapshot;
 use crate::upkeep::chore::{Chore, Place, Watched};
-use crate::upkeep::ip_addresses::{IP_ADDRESSES, SERVICES, address_of};
+use crate::upkeep::ip_addresses::{IP_ADDRESSES, address_of};
 
 const FINALIZER: &str = "networking.k8s.io/service-cidr-finalizer";
 
@@ -44,19 +45,19 @@ impl Chore for ServiceCidrs {
         let snapshot = place.registry.snapshot();
         // Before it is asked what is held: out of what is to go, nothing is given any more.
         place.registry.follow_service_ranges(&snapshot);
-        let known: Vec<(&Object, Vec<Cidr>)> =
-            snapshot.list(SERVICE_CIDRS, None).map(|object| (&**object, ranges_of(object))).collect();
-        for (object, ranges) in &known {
+        let known: Vec<(&Object, ServiceCIDR)> =
+            snapshot.list(SERVICE_CIDRS, None).map(|object| (&**object, service_cidr(object))).collect();
+        for (object, known_as) in &known {
             if !object.meta.deleting {
-                hold(place, object).await?;
+                hold(place, object, known_as).await?;
                 continue;
             }
             let others = known.iter().filter(|(other, _)| other.key != object.key);
-            let others: Vec<Cidr> = others.flat_map(|(_, ranges)| ranges).copied().collect();
-            if is_needed(place, &snapshot, ranges, &others)? {
-                tell_condition(place, object, &blocked(object)).await?;
+            let others: Vec<Cidr> = others.flat_map(|(_, other)| ranges_of(other)).collect();
+            if is_needed(place, &snapshot, &ranges_of(known_as), &others)? {
+                tell_condition(place, object, known_as, blocked(known_as)).await?;
             } else {
-                let_go(place, object).await?;
+                let_go(place, object, known_as).await?;
             }
         }
         Ok(())
@@ -67,8 +68,7 @@ impl Chore for ServiceCidrs {
 fn is_needed(place: &Place, snapshot: &Snapshot, ranges: &[Cidr], others: &[Cidr]) -> Result<bool, Failure> {
     let is_in = |ranges: &[Cidr], address: &IpAddr| ranges.iter().any(|range| range.contains(*address));
     let is_alone = |address: &IpAddr| is_in(ranges, address) && !is_in(others, address);
-    let stored: BTreeSet<IpAddr> = snapshot.list(SERVICES, None).filter_map(|service| address_of(service)).collect();
-    if stored.iter().any(is_alone) {
+    if snapshot.list(SERVICES, None).filter_map(|service| address_of(service)).any(|address| is_alone(&address)) {
         return Ok(true);
     }
     match place.registry.addresses_of_services().iter().find(|address| is_alone(address)) {
@@ -78,46 +78,41 @@ fn is_needed(place: &Place, snapshot: &Snapshot, ranges: &[Cidr], others: &[Cidr
     }
 }
 
-async fn hold(place: &Place, object: &Object) -> Result<(), Failure> {
-    let finalizers = finalizers(object);
+async fn hold(place: &Place, object: &Object, known_as: &ServiceCIDR) -> Result<(), Failure> {
+    let finalizers = finalizers(known_as);
     if !finalizers.iter().any(|finalizer| finalizer == FINALIZER) {
-        let with_ours: Vec<String> = finalizers.into_iter().chain([FINALIZER.to_owned()]).collect();
-        set_finalizers(place, object, &with_ours).await?;
+        set_finalizers(place, object, &[finalizers, &[FINALIZER.to_owned()]].concat()).await?;
     }
-    let ready = json!({
-        "type": "Ready",
-        "status": "True",
-        "reason": "",
-        "message": "Kubernetes Service CIDR is ready",
-        // The patch of a chore must come out the same each time.
-        "lastTransitionTime": read(object).metadata.creation_timestamp,
-    });
-    tell_condition(place, object, &ready).await
+    let since = known_as.metadata.creation_timestamp.clone();
+    tell_condition(place, object, known_as, ready("True", "", "Kubernetes Service CIDR is ready", since)).await
 }
 
-fn blocked(object: &Object) -> Value {
-    json!({
-        "type": "Ready",
-        "status": "False",
-        "reason": "Terminating",
-        "message": "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR",
-        "lastTransitionTime": read(object).metadata.deletion_timestamp,
-    })
+fn blocked(known_as: &ServiceCIDR) -> Condition {
+    let message =
+        "There are still IPAddresses referencing the ServiceCIDR, please remove them or create a new ServiceCIDR";
+    ready("False", "Terminating", message, known_as.metadata.deletion_timestamp.clone())
 }
 
-async fn let_go(place: &Place, object: &Object) -> Result<(), Failure> {
-    let mut finalizers = finalizers(object);
-    let before = finalizers.len();
-    finalizers.retain(|finalizer| finalizer != FINALIZER);
-    if finalizers.len() == before { Ok(()) } else { set_finalizers(place, object, &finalizers).await }
+/// `since` is a time of the object's own, so that the condition comes out the same each time.
+fn ready(status: &str, reason: &str, message: &str, since: Option<Time>) -> Condition {
+    Condition {
+        type_: "Ready".to_owned(),
+        status: status.to_owned(),
+        reason: reason.to_owned(),
+        message: message.to_owned(),
+        last_transition_time: since.unwrap_or(Time(Timestamp::UNIX_EPOCH)),
+        observed_generation: None,
+    }
 }
 
-fn read(object: &Object) -> ServiceCIDR {
-    api::json::read(&object.bytes).unwrap_or_default()
+async fn let_go(place: &Place, object: &Object, known_as: &ServiceCIDR) -> Result<(), Failure> {
+    let finalizers = finalizers(known_as);
+    let others: Vec<String> = finalizers.iter().filter(|finalizer| *finalizer != FINALIZER).cloned().collect();
+    if others.len() == finalizers.len() { Ok(()) } else { set_finalizers(place, object, &others).await }
 }
 
-fn finalizers(object: &Object) -> Vec<String> {
-    read(object).metadata.finalizers.unwrap_or_default()
+fn finalizers(known_as: &ServiceCIDR) -> &[String] {
+    known_as.metadata.finalizers.as_deref().unwrap_or_default()
 }
 
 async fn set_finalizers(place: &Place, object: &Object, finalizers: &[String]) -> Result<(), Failure> {
@@ -127,9 +122,19 @@ async fn set_finalizers(place: &Place, object: &Object, finalizers: &[String]) -
     place.patch(SERVICE_CIDRS, target(object), &patch).await
 }
 
-async fn tell_condition(place: &Place, object: &Object, condition: &Value) -> Result<(), Failure> {
+/// Every Service that comes or goes leads here: what is told already costs nothing.
+async fn tell_condition(
+    place: &Place,
+    object: &Object,
+    known_as: &ServiceCIDR,
+    condition: Condition,
+) -> Result<(), Failure> {
+    let told = [condition];
+    if known_as.status.as_ref().and_then(|status| status.conditions.as_deref()) == Some(&told) {
+        return Ok(());
+    }
     let target = Target { subresource: Some("status"), ..target(object) };
-    place.patch(SERVICE_CIDRS, target, &json!({"status": {"conditions": [condition]}})).await
+    place.patch(SERVICE_CIDRS, target, &json!({"status": {"conditions": told}})).await
 }
 
 fn target(object: &Object) -> Target<'_> {
