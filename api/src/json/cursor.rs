@@ -10,7 +10,16 @@ pub struct Cursor<'a> {
 
 impl<'a> Cursor<'a> {
     pub fn new(text: &'a str) -> Self {
-        Self { text, at: 0 }
+        Self::at(text, 0)
+    }
+
+    /// So far into a text.
+    pub fn at(text: &'a str, at: usize) -> Self {
+        Self { text, at }
+    }
+
+    pub fn position(&self) -> usize {
+        self.at
     }
 
     /// The next byte that is no space.

@@ -17,7 +17,7 @@ const EMPTY_BUT_NAMESPACE: &str = "must be empty except for namespace";
 
 /// A question has no metadata of its own, but for the namespace that it is asked in.
 pub fn metadata(metadata: &ObjectMeta, may_have_namespace: bool, errors: &mut FieldErrors) {
-    let mut rest = ObjectMeta { managed_fields: None, ..metadata.clone() };
+    let mut rest = metadata.clone();
     if may_have_namespace {
         rest.namespace = None;
     }

@@ -1,10 +1,20 @@
 //! The canonical form of an object: `apiVersion`, `kind` and `metadata` come first, then the struct's other fields.
 
+use std::ops::Range;
+
+use api::json::cursor::Cursor;
+use bytes::Bytes;
 use k8s_openapi::Metadata;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::ObjectMeta;
 use serde::Serialize;
 use serde::ser::{Error as _, Impossible, SerializeStruct, Serializer};
 use serde_json::Error;
+
+const FIELD: &str = "managedFields";
+
+/// `metadata.managedFields` as text. They are often as long as the rest of an object, and only those who note changes look
+/// into them.
+pub type ManagedFields = Option<Bytes>;
 
 /// The bytes in which an object is kept.
 pub fn encode<K: Metadata<Ty = ObjectMeta> + Serialize>(object: &K) -> Result<Vec<u8>, Error> {
@@ -18,6 +28,79 @@ pub fn encode<K: Metadata<Ty = ObjectMeta> + Serialize>(object: &K) -> Result<Ve
     object.serialize(Rest(&mut bytes))?;
     bytes.push(b'}');
     Ok(bytes)
+}
+
+/// Puts the managed fields into canonical bytes that have none, where the struct has them.
+pub fn join(mut bytes: Vec<u8>, managed_fields: &ManagedFields) -> Vec<u8> {
+    let Some(list) = managed_fields else { return bytes };
+    let place = std::str::from_utf8(&bytes).ok().and_then(|text| Place::find(text, inside_metadata(text)?));
+    let place = place.expect("bytes are canonical where managed fields are joined to them");
+    let before = if place.is_last && bytes[place.field.start - 1] != b'{' { "," } else { "" };
+    let after = if place.is_last { "" } else { "," };
+    let field = [before.as_bytes(), b"\"managedFields\":", list, after.as_bytes()].concat();
+    bytes.splice(place.field.start..place.field.start, field);
+    bytes
+}
+
+fn inside_metadata(text: &str) -> Option<usize> {
+    let mut text = Cursor::new(text);
+    text.enter(b'}')?;
+    while text.string()? != "metadata" {
+        text.expect(b':')?;
+        text.pass_over()?;
+        text.expect(b',')?;
+    }
+    text.expect(b':')?;
+    text.expect(b'{')?;
+    Some(text.position())
+}
+
+/// Takes the managed fields out of canonical bytes, which are given in two parts: the second begins with a field of the
+/// metadata.
+pub fn split((head, tail): (&[u8], &[u8])) -> (Bytes, ManagedFields) {
+    let place = std::str::from_utf8(tail).ok().and_then(|tail| Place::find(tail, 0));
+    // The name follows, so it is a comma that goes with them.
+    let Some(Place { field, list: Some(list), is_last: false }) = place else { return ([head, tail].concat().into(), None) };
+    let rest = [head, &tail[..field.start], &tail[field.end + 1..]].concat();
+    (rest.into(), Some(Bytes::copy_from_slice(&tail[list])))
+}
+
+/// Where in the text of metadata the managed fields are, or would be.
+struct Place {
+    field: Range<usize>,
+    list: Option<Range<usize>>,
+    /// Whether no other field comes after them.
+    is_last: bool,
+}
+
+impl Place {
+    /// `from` is where the first field of the metadata begins.
+    fn find(metadata: &str, from: usize) -> Option<Self> {
+        let mut text = Cursor::at(metadata, from);
+        loop {
+            let start = text.position();
+            // Fields stand in the order of their names.
+            let name = if text.peek()? == b'}' { None } else { Some(text.string()?) };
+            match name.as_deref() {
+                Some(FIELD) => {
+                    text.expect(b':')?;
+                    let value = text.position();
+                    text.pass_over()?;
+                    let end = text.position();
+                    return Some(Self { field: start..end, list: Some(value..end), is_last: text.is_over(b'}')? });
+                }
+                Some(name) if name < FIELD => {
+                    text.expect(b':')?;
+                    text.pass_over()?;
+                    let end = text.position();
+                    if text.is_over(b'}')? {
+                        return Some(Self { field: end..end, list: None, is_last: true });
+                    }
+                }
+                after => return Some(Self { field: start..start, list: None, is_last: after.is_none() }),
+            }
+        }
+    }
 }
 
 /// Appends the fields of a struct that do not come first.
@@ -125,5 +208,33 @@ mod tests {
             r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"name":"a"},"data":{"x":"y"},"immutable":true}"#;
         let map: ConfigMap = serde_json::from_str(text).unwrap();
         assert_eq!(String::from_utf8(encode(&map).unwrap()).unwrap(), text);
+    }
+
+    #[test]
+    fn managed_fields_stand_where_the_struct_has_them() {
+        let list = Bytes::from_static(br#"[{"manager":"a","x":["}",{}]}]"#);
+        let head = r#"{"apiVersion":"v1","kind":"ConfigMap","metadata":{"#;
+        for metadata in [
+            r#""labels":{"managedFields":"x","name":"y"},"name":"a""#,
+            r#""name":"a","namespace":"b""#,
+            r#""generateName":"a\"-","labels":{}"#,
+            "",
+        ] {
+            let map: ConfigMap = serde_json::from_str(&format!("{head}{metadata}}}}}")).unwrap();
+            let with = join(encode(&map).unwrap(), &Some(list.clone()));
+            let mut expected = map.clone();
+            expected.metadata.managed_fields = Some(serde_json::from_slice(&list).unwrap());
+            let mut expected = serde_json::to_value(&expected).unwrap();
+            expected["metadata"]["managedFields"] = serde_json::from_slice(&list).unwrap();
+            assert_eq!(serde_json::from_slice::<serde_json::Value>(&with).unwrap(), expected, "{metadata}");
+            if map.metadata.name.is_some() {
+                let typed: ConfigMap = serde_json::from_slice(&with).unwrap();
+                assert_eq!(encode(&typed).unwrap().len(), with.len() - r#","x":["}",{}]"#.len());
+                let (rest, found) = split(with.split_at(head.len()));
+                assert_eq!((rest, found), (encode(&map).unwrap().into(), Some(list.clone())));
+                let bare = encode(&map).unwrap();
+                assert_eq!(split(bare.split_at(head.len())), (bare.clone().into(), None));
+            }
+        }
     }
 }

@@ -14,7 +14,7 @@ use k8s_openapi::apimachinery::pkg::apis::meta::v1::{ObjectMeta, Time};
 use serde_json::Value;
 
 use crate::kinds::answer::Asked;
-use crate::kinds::canonical;
+use crate::kinds::canonical::{self, ManagedFields};
 use crate::kinds::facts::{ColumnHead, Facts, FieldLabel};
 use crate::kinds::kind::{Kind, Scaled};
 use crate::kinds::strict::{self, Findings, Search};
@@ -37,8 +37,8 @@ pub trait AnyKind: Send + Sync {
     fn decode_kept(&self, json: &[u8]) -> Result<Box<dyn Draft>, serde_json::Error>;
     /// Where its objects are kept: under its own name, unless it is another kind in another shape.
     fn storage(&self) -> GroupResource;
-    /// The canonical form in which a draft of this kind is kept.
-    fn encode_stored(&self, draft: &dyn Draft) -> Result<Bytes, serde_json::Error>;
+    /// The canonical form in which a draft of this kind is kept, without its managed fields.
+    fn encode_stored(&self, draft: &dyn Draft) -> Result<Vec<u8>, serde_json::Error>;
     /// This kind's form of what is kept; `None` if that is the same.
     fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>>;
 }
@@ -92,8 +92,11 @@ pub struct Decoded {
 
 /// An object on its way through a write, its type hidden. Drafts that are handed in beside one another are of one kind.
 pub trait Draft: Send + Sync {
+    /// Holds no managed fields: they stand beside it.
     fn metadata(&self) -> &ObjectMeta;
     fn metadata_mut(&mut self) -> &mut ObjectMeta;
+    fn managed_fields(&self) -> &ManagedFields;
+    fn managed_fields_mut(&mut self) -> &mut ManagedFields;
     fn fill_defaults(&mut self);
     fn before_create(&mut self);
     fn before_update(&mut self, old: &dyn Draft);
@@ -123,11 +126,11 @@ pub trait Draft: Send + Sync {
 impl dyn Draft + '_ {
     /// The object itself, for code that is about one kind.
     pub fn typed<K: Kind>(&self) -> Option<&K> {
-        self.as_any().downcast_ref::<Typed<K>>().map(|typed| &typed.0)
+        self.as_any().downcast_ref::<Typed<K>>().map(|typed| &typed.object)
     }
 
     pub fn typed_mut<K: Kind>(&mut self) -> Option<&mut K> {
-        self.as_any_mut().downcast_mut::<Typed<K>>().map(|typed| &mut typed.0)
+        self.as_any_mut().downcast_mut::<Typed<K>>().map(|typed| &mut typed.object)
     }
 }
 
@@ -183,27 +186,33 @@ where
     }
 
     fn decode_kept(&self, json: &[u8]) -> Result<Box<dyn Draft>, serde_json::Error> {
-        Ok(Box::new(Typed(api::json::read::<K>(json)?)))
+        let mut object: K = api::json::read(json)?;
+        let sent = object.metadata_mut().managed_fields.take();
+        let managed_fields = sent.map(|list| serde_json::to_vec(&list)).transpose()?.map(Bytes::from);
+        Ok(Box::new(Typed { object, managed_fields }))
     }
 
     fn storage(&self) -> GroupResource {
         K::MAPPING.map_or(GroupResource { group: K::GROUP, resource: K::URL_PATH_SEGMENT }, |mapping| mapping.resource)
     }
 
-    fn encode_stored(&self, draft: &dyn Draft) -> Result<Bytes, serde_json::Error> {
+    fn encode_stored(&self, draft: &dyn Draft) -> Result<Vec<u8>, serde_json::Error> {
         match K::MAPPING {
-            Some(mapping) => (mapping.to_stored)(Typed::<K>::of(draft)).map(Bytes::from),
-            None => Ok(draft.encode()),
+            Some(mapping) => (mapping.to_stored)(Typed::<K>::of(draft)),
+            None => canonical::encode(Typed::<K>::of(draft)),
         }
     }
 
     fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>> {
         let object = (K::MAPPING?.of_stored)(stored);
-        Some(object.map(|object| Typed(object).encode()))
+        Some(object.and_then(|object| canonical::encode(&object)).map(Bytes::from))
     }
 }
 
-struct Typed<K>(K);
+struct Typed<K> {
+    object: K,
+    managed_fields: ManagedFields,
+}
 
 impl<K: Kind> Typed<K> {
     fn of(draft: &dyn Draft) -> &K {
@@ -213,79 +222,87 @@ impl<K: Kind> Typed<K> {
 
 impl<K: Kind> Draft for Typed<K> {
     fn metadata(&self) -> &ObjectMeta {
-        self.0.metadata()
+        self.object.metadata()
     }
 
     fn metadata_mut(&mut self) -> &mut ObjectMeta {
-        self.0.metadata_mut()
+        self.object.metadata_mut()
+    }
+
+    fn managed_fields(&self) -> &ManagedFields {
+        &self.managed_fields
+    }
+
+    fn managed_fields_mut(&mut self) -> &mut ManagedFields {
+        &mut self.managed_fields
     }
 
     fn fill_defaults(&mut self) {
-        self.0.fill_defaults();
+        self.object.fill_defaults();
     }
 
     fn before_create(&mut self) {
-        self.0.before_create();
+        self.object.before_create();
     }
 
     fn before_update(&mut self, old: &dyn Draft) {
-        self.0.before_update(Self::of(old));
+        self.object.before_update(Self::of(old));
     }
 
     fn before_subresource_update(&mut self, subresource: &str, old: &dyn Draft) {
-        self.0.before_subresource_update(subresource, Self::of(old));
+        self.object.before_subresource_update(subresource, Self::of(old));
     }
 
     fn set_times(&mut self, old: Option<&dyn Draft>, now: Timestamp) {
-        self.0.set_times(old.map(Self::of), &Time(now));
+        self.object.set_times(old.map(Self::of), &Time(now));
     }
 
     fn validate(&self, errors: &mut FieldErrors) {
-        self.0.validate(errors);
+        self.object.validate(errors);
     }
 
     fn validate_create(&self, errors: &mut FieldErrors) {
-        self.0.validate_create(errors);
+        self.object.validate_create(errors);
     }
 
     fn validate_update(&self, old: &dyn Draft, errors: &mut FieldErrors) {
-        self.0.validate_update(Self::of(old), errors);
+        self.object.validate_update(Self::of(old), errors);
     }
 
     fn validate_subresource_update(&self, subresource: &str, old: &dyn Draft, errors: &mut FieldErrors) {
-        self.0.validate_subresource_update(subresource, Self::of(old), errors);
+        self.object.validate_subresource_update(subresource, Self::of(old), errors);
     }
 
     fn spec_differs(&self, old: &dyn Draft) -> bool {
-        self.0.spec_differs(Self::of(old))
+        self.object.spec_differs(Self::of(old))
     }
 
     fn grace_period(&self, asked: Option<i64>) -> Option<i64> {
-        self.0.grace_period(asked)
+        self.object.grace_period(asked)
     }
 
     fn holds_deletion(&self) -> bool {
-        self.0.holds_deletion()
+        self.object.holds_deletion()
     }
 
     fn scaled(&mut self) -> Option<Scaled<'_>> {
-        self.0.scaled()
+        self.object.scaled()
     }
 
     fn begin_deletion(&mut self) {
-        self.0.begin_deletion();
+        self.object.begin_deletion();
     }
 
     fn warnings(&self) -> Vec<String> {
-        self.0.warnings()
+        self.object.warnings()
     }
 
     fn is_volatile_update(&self, old: &dyn Draft) -> bool {
-        self.0.is_volatile_update(Self::of(old))
+        self.object.is_volatile_update(Self::of(old))
     }
 
     fn answer(&mut self, asked: &Asked<'_>) -> Result<(), Failure> {
-        K::ANSWER.map_or_else(|| Err(Failure::method_not_allowed()), |answer| answer(&mut self.0, asked))
+        K::ANSWER.map_or_else(|| Err(Failure::method_not_allowed()), |answer| answer(&mut self.object, asked))
     }
 
     fn to_value(&self) -> Value {
@@ -293,11 +310,12 @@ impl<K: Kind> Draft for Typed<K> {
     }
 
     fn encode(&self) -> Bytes {
-        canonical::encode(&self.0).expect("a Kubernetes object is a JSON object").into()
+        let bare = canonical::encode(&self.object).expect("a Kubernetes object is a JSON object");
+        canonical::join(bare, &self.managed_fields).into()
     }
 
     fn copy(&self) -> Box<dyn Draft> {
-        Box::new(Self(self.0.clone()))
+        Box::new(Self { object: self.object.clone(), managed_fields: self.managed_fields.clone() })
     }
 
     fn as_any(&self) -> &dyn Any {

@@ -154,9 +154,6 @@ fn match_ranges(spec: &mut NodeSpec) {
 /// The node without the times at which it last said that nothing has changed.
 fn without_heartbeats(node: &Node) -> Node {
     let mut node = node.clone();
-    for entry in node.metadata.managed_fields.iter_mut().flatten() {
-        entry.time = None;
-    }
     for condition in node.status.iter_mut().flat_map(|status| status.conditions.iter_mut().flatten()) {
         condition.last_heartbeat_time = None;
     }

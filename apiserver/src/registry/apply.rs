@@ -6,6 +6,7 @@ use api::failure::{Failure, Reason};
 use serde_json::Value;
 
 use crate::context::{Context, FieldValidation};
+use crate::kinds::canonical;
 use crate::kinds::erased::{Draft, KindRef};
 use crate::registry::managed_fields::{self, Writer};
 use crate::registry::options::Written;
@@ -63,7 +64,7 @@ impl Registry {
             return Err(Failure::conflict(kind.facts().resource(), target.name, why));
         }
         check_name(kind, target, &*draft)?;
-        draft.metadata_mut().managed_fields = applied.managed_fields;
+        *draft.managed_fields_mut() = applied.managed_fields;
         self.create_noted(context, kind, target.namespace, draft, Noting::Done).await
     }
 }
@@ -71,18 +72,13 @@ impl Registry {
 /// What a configuration makes of the present state of an object.
 pub fn applied(writer: Writer<'_>, current: &Arc<Object>, config: &Value, force: bool) -> Result<Proposal, Failure> {
     let current = view(writer.kind, current.clone())?;
-    let unreadable = |error: serde_json::Error| Failure::internal(format!("read {}: {error}", current.key));
-    let mut live: Value = serde_json::from_slice(&current.bytes).map_err(unreadable)?;
-    let mut known = None;
-    if let Some(metadata) = live.get_mut("metadata").and_then(Value::as_object_mut) {
-        known = metadata.remove("managedFields").map(serde_json::from_value).transpose().map_err(unreadable)?;
-        metadata.remove("resourceVersion");
-    }
+    let (bare, known) = canonical::split(current.content());
+    let live: Value = serde_json::from_slice(&bare)
+        .map_err(|error| Failure::internal(format!("read {}: {error}", current.key)))?;
     let applied = managed_fields::apply(writer, Some(&live), &known, config, force)?;
     let mut draft = decoded(writer.kind, applied.object)?;
-    let metadata = draft.metadata_mut();
-    metadata.managed_fields = applied.managed_fields;
-    let revision = metadata.resource_version.take().filter(|revision| !revision.is_empty());
+    *draft.managed_fields_mut() = applied.managed_fields;
+    let revision = draft.metadata_mut().resource_version.take().filter(|revision| !revision.is_empty());
     Ok(Proposal { draft, revision })
 }
 

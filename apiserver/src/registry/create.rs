@@ -61,10 +61,10 @@ impl Registry {
             }
             draft.fill_defaults();
             if let (1, Noting::Update(subresource)) = (attempt, noting) {
-                let sent = draft.metadata_mut().managed_fields.take();
+                let sent = draft.managed_fields_mut().take();
                 let writer = self.writer(context, kind, subresource);
                 let noted = managed_fields::after_create(writer, &draft.encode(), sent)?;
-                draft.metadata_mut().managed_fields = noted;
+                *draft.managed_fields_mut() = noted;
             }
             draft.before_create();
             draft.set_times(None, self.clock.now_seconds());

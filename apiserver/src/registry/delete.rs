@@ -16,7 +16,7 @@ use crate::kinds::erased::{Draft, KindRef};
 use crate::kinds::facts::Facts;
 use crate::registry::options::{Deleted, ListOptions, Page, unknown_dry_run};
 use crate::registry::read::view;
-use crate::registry::write::{MOST_ATTEMPTS, Outcome, View, request};
+use crate::registry::write::{MOST_ATTEMPTS, Outcome, View, is_volatile, request};
 use crate::registry::{Registry, Target};
 use crate::storage::Write;
 use crate::storage::object::Object;
@@ -74,7 +74,7 @@ impl Registry {
             let outcome = match marked {
                 Some(bytes) => {
                     let write = Write::update(current.key.clone(), current.revision, bytes);
-                    self.commit(write.volatile(draft.is_volatile_update(&*old))).await?
+                    self.commit(write.volatile(is_volatile(&*draft, &*old))).await?
                 }
                 None => self.remove(&current, &*old).await?,
             };

@@ -9,11 +9,12 @@ use serde_json::Value;
 
 use crate::admission::{self, check::Operation};
 use crate::context::Context;
+use crate::kinds::canonical;
 use crate::kinds::erased::{Draft, KindRef};
 use crate::registry::options::{PatchType, Written};
 use crate::registry::patch::Patch;
 use crate::registry::read::view;
-use crate::registry::write::{MOST_ATTEMPTS, Noting, Outcome, View, invalid, refuse_invalid, request};
+use crate::registry::write::{MOST_ATTEMPTS, Noting, Outcome, View, invalid, is_volatile, refuse_invalid, request};
 use crate::registry::{Registry, Target, decode, managed_fields, metadata};
 use crate::storage::Write;
 use crate::storage::object::Object;
@@ -88,12 +89,17 @@ impl Registry {
         let patch = Patch::parse(patch_type, patch)?;
         let propose = |current: &Arc<Object>| {
             let current = view(kind, current.clone())?;
-            let mut value: Value = serde_json::from_slice(&current.bytes)
-                .map_err(|error| Failure::internal(format!("read {}: {error}", current.key)))?;
-            if let Some(metadata) = value.get_mut("metadata").and_then(Value::as_object_mut).filter(|_| leaves_managers)
-            {
-                metadata.remove(MANAGED_FIELDS);
-            }
+            let read = |json: &[u8]| {
+                serde_json::from_slice::<Value>(json)
+                    .map_err(|error| Failure::internal(format!("read {}: {error}", current.key)))
+            };
+            let mut value = if leaves_managers {
+                let mut value = read(&canonical::split(current.content()).0)?;
+                value["metadata"]["resourceVersion"] = current.revision.to_string().into();
+                value
+            } else {
+                read(&current.bytes)?
+            };
             patch.apply(kind.facts(), &mut value)?;
             let mut draft = decode::patched(context, kind, value)?;
             check_name(kind, target, &*draft)?;
@@ -151,14 +157,15 @@ impl Registry {
         current: &Arc<Object>,
         mut draft: Box<dyn Draft>,
     ) -> Result<Option<Arc<Object>>, Failure> {
-        let mut old = Self::decode_stored(kind, current)?;
-        let bare = if let Noting::Update(_) = noting { without_managed_fields(&mut *old) } else { Bytes::new() };
+        let (old, bare) = Self::read_stored(kind, current)?;
         self.admit_change(context, kind, target, noting, (&*old, &bare), &mut *draft).await?;
         let reservation = self.reserve(kind, &mut *draft, Some(&*old))?;
-        if Self::changes_nothing(kind, current, &*old, &mut *draft)? {
+        let encoded = Self::encode_bare(kind, &*draft)?;
+        let managed_fields = draft.managed_fields();
+        if is_as_stored(current, &encoded) && managed_fields::same_but_for_times(old.managed_fields(), managed_fields) {
             return Ok(Some(current.clone()));
         }
-        let bytes = Self::encode(kind, &*draft)?;
+        let bytes = canonical::join(encoded, managed_fields).into();
         if is_released(&*old, &*draft) {
             return self.remove_released(context, current, &*old, bytes).await;
         }
@@ -166,34 +173,11 @@ impl Registry {
             return Self::dry(current.key.clone(), Some(current), bytes).map(Some);
         }
         let write = Write::update(current.key.clone(), current.revision, bytes);
-        let write = write.volatile(draft.is_volatile_update(&*old));
+        let write = write.volatile(is_volatile(&*draft, &*old));
         match self.commit_reserved(write, reservation).await? {
             Outcome::Done(event) => Ok(Some(event.object.clone())),
             Outcome::Raced(_) => Ok(None),
         }
-    }
-
-    /// Whether a draft is what is stored already, or would be if its managed fields had kept their times.
-    fn changes_nothing(
-        kind: KindRef,
-        current: &Object,
-        old: &dyn Draft,
-        draft: &mut dyn Draft,
-    ) -> Result<bool, Failure> {
-        let known = &old.metadata().managed_fields;
-        let noted = draft.metadata_mut().managed_fields.take();
-        let is_as_known = match (known, &noted) {
-            (Some(known), Some(noted)) => managed_fields::same_but_for_times(known, noted),
-            (known, noted) => known == noted,
-        };
-        if is_as_known {
-            draft.metadata_mut().managed_fields = known.clone();
-            if current.has_content(&Self::encode(kind, draft)?) {
-                return Ok(true);
-            }
-        }
-        draft.metadata_mut().managed_fields = noted;
-        Ok(false)
     }
 
     async fn admit_change(
@@ -206,7 +190,7 @@ impl Registry {
         draft: &mut dyn Draft,
     ) -> Result<(), Failure> {
         let facts = kind.facts();
-        let sent = draft.metadata_mut().managed_fields.take();
+        let sent = draft.managed_fields_mut().take();
         metadata::carry_over(facts, target.namespace, old.metadata(), draft.metadata_mut())?;
         draft.fill_defaults();
         match target.subresource {
@@ -215,7 +199,7 @@ impl Registry {
         }
         draft.set_times(Some(old), self.clock.now_seconds());
         // What mutating admission makes of it is nobody's.
-        let known = &old.metadata().managed_fields;
+        let known = old.managed_fields();
         let noted = match noting {
             Noting::Done => sent,
             Noting::Nothing => known.clone(),
@@ -224,7 +208,7 @@ impl Registry {
                 managed_fields::after_change(writer, bare, &draft.encode(), known, sent)?
             }
         };
-        draft.metadata_mut().managed_fields = noted;
+        *draft.managed_fields_mut() = noted;
         let cluster = View(self.storage.snapshot());
         let request = request(Operation::Update, context, kind, target, Some(old), &cluster);
         admission::mutate(&request, draft).await?;
@@ -273,12 +257,9 @@ impl Registry {
     }
 }
 
-/// The object in JSON as changes are noted by: without the notes.
-fn without_managed_fields(draft: &mut dyn Draft) -> Bytes {
-    let known = draft.metadata_mut().managed_fields.take();
-    let bare = draft.encode();
-    draft.metadata_mut().managed_fields = known;
-    bare
+/// Whether this is what is stored already, but for managed fields.
+fn is_as_stored(current: &Object, bare: &[u8]) -> bool {
+    canonical::split(current.content()).0 == bare
 }
 
 /// Whether a deleted object has just lost what kept it.

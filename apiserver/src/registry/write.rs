@@ -9,8 +9,9 @@ use bytes::Bytes;
 
 use crate::admission::check::{Cluster, NamespaceState, Operation, Request};
 use crate::context::Context;
+use crate::kinds::canonical;
 use crate::kinds::erased::{Draft, KindRef};
-use crate::registry::managed_fields::Writer;
+use crate::registry::managed_fields::{self, Writer};
 use crate::registry::read::{storage_failed, storage_stopped, view};
 use crate::registry::{Registry, Target};
 use crate::storage::event::{Event, EventKind};
@@ -46,6 +47,12 @@ impl<'a> Noting<'a> {
         let is_written = kind.facts().subresource(name).is_some_and(|found| found.verbs.contains(&"update"));
         if is_written { Self::Update(Some(name)) } else { Self::Nothing }
     }
+}
+
+/// Whether a change may be lost when the machine loses its power.
+pub fn is_volatile(draft: &dyn Draft, old: &dyn Draft) -> bool {
+    draft.is_volatile_update(old)
+        && managed_fields::same_but_for_times(draft.managed_fields(), old.managed_fields())
 }
 
 /// One state of the cluster, for checks to look things up in.
@@ -112,14 +119,25 @@ impl Registry {
 
     /// The typed form of what is stored, without its revision.
     pub(super) fn decode_stored(kind: KindRef, object: &Arc<Object>) -> Result<Box<dyn Draft>, Failure> {
+        Self::read_stored(kind, object).map(|(draft, _)| draft)
+    }
+
+    /// What is stored, typed and in JSON: both without its revision, the JSON without its managed fields too.
+    pub(super) fn read_stored(kind: KindRef, object: &Arc<Object>) -> Result<(Box<dyn Draft>, Bytes), Failure> {
         let viewed = view(kind, object.clone())?;
-        let draft = kind.decode_kept(&viewed.bytes);
+        let (bare, managed_fields) = canonical::split(viewed.content());
+        let draft = kind.decode_kept(&bare);
         let mut draft = draft.map_err(|error| Failure::internal(format!("read {}: {error}", object.key)))?;
-        draft.metadata_mut().resource_version = None;
-        Ok(draft)
+        *draft.managed_fields_mut() = managed_fields;
+        Ok((draft, bare))
     }
 
     pub(super) fn encode(kind: KindRef, draft: &dyn Draft) -> Result<Bytes, Failure> {
+        Ok(canonical::join(Self::encode_bare(kind, draft)?, draft.managed_fields()).into())
+    }
+
+    /// Without the managed fields.
+    pub(super) fn encode_bare(kind: KindRef, draft: &dyn Draft) -> Result<Vec<u8>, Failure> {
         let encoded = kind.encode_stored(draft);
         encoded.map_err(|error| Failure::internal(format!("encode a {}: {error}", kind.facts().kind)))
     }

@@ -4,9 +4,13 @@ use std::cmp::Ordering;
 use std::collections::BTreeMap;
 use std::fmt;
 
-use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::{FieldsV1, ManagedFieldsEntry, Time};
+use std::borrow::Cow;
 
+use jiff::Timestamp;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use serde::{Deserialize, Serialize};
+
+use crate::kinds::canonical::ManagedFields;
 use crate::registry::managed_fields::set::Set;
 
 /// How many entries of updates are kept apart.
@@ -15,19 +19,10 @@ const MOST_UPDATERS: usize = 10;
 const ANCIENT: &str = "ancient-changes";
 const FIELDS_TYPE: &str = "FieldsV1";
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Operation {
     Apply,
     Update,
-}
-
-impl Operation {
-    fn name(self) -> &'static str {
-        match self {
-            Self::Apply => "Apply",
-            Self::Update => "Update",
-        }
-    }
 }
 
 /// What tells one entry from another.
@@ -81,43 +76,36 @@ pub struct Managers(pub BTreeMap<Manager, Claim>);
 
 impl Managers {
     /// None if an entry is malformed: then nothing of the list is believed.
-    pub fn read(entries: &[ManagedFieldsEntry]) -> Option<Self> {
+    pub fn read(list: &[u8]) -> Option<Self> {
+        let entries: Vec<Entry<'_, Set>> = serde_json::from_slice(list).ok()?;
         let mut managers = BTreeMap::new();
-        for entry in entries {
-            let operation = match entry.operation.as_deref() {
-                Some("Apply") => Operation::Apply,
-                Some("Update") => Operation::Update,
-                _ => return None,
-            };
-            let version = entry.api_version.as_deref().filter(|version| !version.is_empty())?;
-            if entry.fields_type.as_deref() != Some(FIELDS_TYPE) {
+        for Entry { api_version: version, fields_type, fields_v1, manager, operation, subresource, time } in entries {
+            if version.is_empty() || fields_type != FIELDS_TYPE {
                 return None;
             }
-            let mut set = match &entry.fields_v1 {
-                Some(FieldsV1(fields)) => Set::parse(fields)?,
-                None => Set::default(),
-            };
+            let mut set = fields_v1.unwrap_or_default();
             set.is_member = false;
             let manager = Manager {
-                name: entry.manager.clone().unwrap_or_default(),
+                name: manager.into_owned(),
                 operation,
-                version: if operation == Operation::Apply { String::new() } else { version.to_owned() },
-                subresource: entry.subresource.clone().unwrap_or_default(),
+                version: if operation == Operation::Apply { String::new() } else { version.to_string() },
+                subresource: subresource.into_owned(),
             };
-            let time = entry.time.as_ref().map(|time| time.0);
-            managers.insert(manager, Claim { set, version: version.to_owned(), time });
+            let time = time.map(|time| time.0);
+            managers.insert(manager, Claim { set, version: version.into_owned(), time });
         }
         Some(Self(managers))
     }
 
     /// The list as it is kept: appliers before updaters, the oldest first.
-    pub fn write(&self) -> Option<Vec<ManagedFieldsEntry>> {
+    pub fn write(&self) -> ManagedFields {
         if self.0.is_empty() {
             return None;
         }
         let mut entries: Vec<(&Manager, &Claim)> = self.0.iter().collect();
         entries.sort_by(|left, right| list_order(*left, *right));
-        Some(entries.into_iter().map(|(manager, claim)| entry(manager, claim)).collect())
+        let entries: Vec<_> = entries.into_iter().map(|(manager, claim)| Entry::of(manager, claim)).collect();
+        Some(serde_json::to_vec(&entries).expect("names and paths are JSON").into())
     }
 
     pub fn drop_empty(&mut self) {
@@ -182,27 +170,42 @@ fn list_order((left, left_claim): (&Manager, &Claim), (right, right_claim): (&Ma
         .then_with(|| left.subresource.cmp(&right.subresource))
 }
 
-fn entry(manager: &Manager, claim: &Claim) -> ManagedFieldsEntry {
-    ManagedFieldsEntry {
-        manager: Some(manager.name.clone()).filter(|name| !name.is_empty()),
-        operation: Some(manager.operation.name().to_owned()),
-        api_version: Some(claim.version.clone()),
-        time: claim.time.map(Time),
-        fields_type: Some(FIELDS_TYPE.to_owned()),
-        fields_v1: Some(FieldsV1(claim.set.to_fields())),
-        subresource: Some(manager.subresource.clone()).filter(|name| !name.is_empty()),
+/// An entry of the list, in the order of its fields.
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a, S> {
+    #[serde(borrow)]
+    api_version: Cow<'a, str>,
+    #[serde(borrow)]
+    fields_type: Cow<'a, str>,
+    fields_v1: Option<S>,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    manager: Cow<'a, str>,
+    operation: Operation,
+    #[serde(borrow, default, skip_serializing_if = "str::is_empty")]
+    subresource: Cow<'a, str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    time: Option<Time>,
+}
+
+impl<'a> Entry<'a, &'a Set> {
+    fn of(manager: &'a Manager, claim: &'a Claim) -> Self {
+        Self {
+            api_version: claim.version.as_str().into(),
+            fields_type: FIELDS_TYPE.into(),
+            fields_v1: Some(&claim.set),
+            manager: manager.name.as_str().into(),
+            operation: manager.operation,
+            subresource: manager.subresource.as_str().into(),
+            time: claim.time.map(Time),
+        }
     }
 }
 
 /// Whether the lists differ in nothing but times.
-pub fn same_but_for_times(left: &[ManagedFieldsEntry], right: &[ManagedFieldsEntry]) -> bool {
-    fn who(entry: &ManagedFieldsEntry) -> [&Option<String>; 4] {
-        [&entry.manager, &entry.operation, &entry.api_version, &entry.subresource]
-    }
-    left.len() == right.len()
-        && left
-            .iter()
-            .all(|entry| right.iter().any(|other| who(entry) == who(other) && entry.fields_v1 == other.fields_v1))
+pub fn same_but_for_times(left: &ManagedFields, right: &ManagedFields) -> bool {
+    let read = |list: &ManagedFields| list.as_deref().and_then(Managers::read);
+    left == right || matches!((read(left), read(right)), (Some(left), Some(right)) if left.agree_with(&right))
 }
 
 #[cfg(test)]
@@ -211,8 +214,11 @@ mod tests {
     use serde_json::{Value, json};
 
     fn managers(entries: Value) -> Option<Managers> {
-        let entries: Vec<ManagedFieldsEntry> = serde_json::from_value(entries).unwrap();
-        Managers::read(&entries)
+        Managers::read(entries.to_string().as_bytes())
+    }
+
+    fn written(managers: &Managers) -> Vec<Value> {
+        serde_json::from_slice(&managers.write().unwrap()).unwrap()
     }
 
     fn update(name: &str, second: i64, field: &str) -> Value {
@@ -227,10 +233,10 @@ mod tests {
         let mut status = update("a", 5, "b");
         status["subresource"] = json!("status");
         let list = json!([update("b", 5, "c"), status, update("a", 5, "d"), apply, update("c", 1, "e")]);
-        let written = managers(list).unwrap().write().unwrap();
-        let order: Vec<String> = written
+        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+        let order: Vec<String> = written(&managers(list).unwrap())
             .iter()
-            .map(|entry| format!("{}{}", entry.manager.as_ref().unwrap(), entry.subresource.as_deref().unwrap_or("")))
+            .map(|entry| text(&entry["manager"]) + &text(&entry["subresource"]))
             .collect();
         assert_eq!(order, ["z", "c", "a", "astatus", "b"]);
         assert!(Managers::default().write().is_none());
@@ -257,13 +263,12 @@ mod tests {
             (0..12).map(|number| update(&format!("m{number:02}"), number, &format!("x{number}"))).collect();
         let mut capped = managers(list.into()).unwrap();
         capped.cap();
-        let written = capped.write().unwrap();
+        let written = written(&capped);
         assert_eq!(written.len(), 10);
-        let ancient = &written[0];
-        assert_eq!(ancient.manager.as_deref(), Some("ancient-changes"));
-        assert_eq!(ancient.fields_v1.as_ref().unwrap().0, json!({"f:x0": {}, "f:x1": {}, "f:x2": {}}));
-        assert_eq!(ancient.time.as_ref().unwrap().0.as_second(), 2);
-        assert_eq!(written[1].manager.as_deref(), Some("m03"));
+        let mut ancient = update("ancient-changes", 2, "x0");
+        ancient["fieldsV1"] = json!({"f:x0": {}, "f:x1": {}, "f:x2": {}});
+        assert_eq!(written[0], ancient);
+        assert_eq!(written[1]["manager"], "m03");
     }
 
     #[test]
@@ -291,11 +296,11 @@ mod tests {
 
     #[test]
     fn only_a_time_may_differ() {
-        let entries = |second, field| -> Vec<ManagedFieldsEntry> {
-            serde_json::from_value(json!([update("a", second, field), update("b", 3, "y")])).unwrap()
-        };
-        assert!(same_but_for_times(&entries(1, "x"), &entries(2, "x")));
-        assert!(!same_but_for_times(&entries(1, "x"), &entries(1, "z")));
-        assert!(!same_but_for_times(&entries(1, "x"), &entries(1, "x")[..1]));
+        let entries = |list: Value| Some(list.to_string().into());
+        let both = |second, field| entries(json!([update("a", second, field), update("b", 3, "y")]));
+        assert!(same_but_for_times(&both(1, "x"), &both(2, "x")));
+        assert!(!same_but_for_times(&both(1, "x"), &both(1, "z")));
+        assert!(!same_but_for_times(&both(1, "x"), &entries(json!([update("a", 1, "x")]))));
+        assert!(!same_but_for_times(&both(1, "x"), &None));
     }
 }

@@ -8,9 +8,9 @@ use api::names::{self, GroupVersionKind};
 use api::schema;
 use bytes::Bytes;
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use serde_json::{Map, Value};
 
+use crate::kinds::canonical::ManagedFields;
 use crate::kinds::erased::KindRef;
 use crate::registry::managed_fields::compare::{Comparison, compare};
 use crate::registry::managed_fields::conflict::Conflicts;
@@ -35,10 +35,8 @@ pub struct Writer<'a> {
     pub now: Timestamp,
 }
 
-type Entries = Option<Vec<ManagedFieldsEntry>>;
-
 /// The managed fields of a new object. `object` is it in JSON without any; `sent` are those that came with it.
-pub fn after_create(writer: Writer<'_>, object: &[u8], sent: Entries) -> Result<Entries, Failure> {
+pub fn after_create(writer: Writer<'_>, object: &[u8], sent: ManagedFields) -> Result<ManagedFields, Failure> {
     let managers = sent.as_deref().and_then(Managers::read).unwrap_or_default();
     let new = parse(object)?;
     Ok(noted(writer, managers, &nothing(writer.kind), &new).write())
@@ -50,9 +48,9 @@ pub fn after_change(
     writer: Writer<'_>,
     old: &Bytes,
     new: &Bytes,
-    known: &Entries,
-    sent: Entries,
-) -> Result<Entries, Failure> {
+    known: &ManagedFields,
+    sent: ManagedFields,
+) -> Result<ManagedFields, Failure> {
     // Only a write of the object itself may touch them.
     let sent = sent.filter(|_| writer.subresource.is_none());
     let says_nothing_new = sent.is_none() || sent == *known;
@@ -74,8 +72,8 @@ pub fn after_change(
 }
 
 /// A list that is there and says nothing takes all entries off.
-fn is_reset(sent: &[ManagedFieldsEntry]) -> bool {
-    matches!(sent, []) || matches!(sent, [entry] if *entry == ManagedFieldsEntry::default())
+fn is_reset(sent: &[u8]) -> bool {
+    matches!(sent, b"[]" | b"[{}]")
 }
 
 fn parse(object: &[u8]) -> Result<Value, Failure> {
@@ -183,7 +181,7 @@ impl<'a> Change<'a> {
 /// An object to which a configuration was applied.
 pub struct Applied {
     pub object: Value,
-    pub managed_fields: Entries,
+    pub managed_fields: ManagedFields,
 }
 
 /// Lays a configuration onto the live object, which is given without its managed fields, `known`. There is none yet if it is
@@ -191,7 +189,7 @@ pub struct Applied {
 pub fn apply(
     writer: Writer<'_>,
     live: Option<&Value>,
-    known: &Entries,
+    known: &ManagedFields,
     config: &Value,
     force: bool,
 ) -> Result<Applied, Failure> {

@@ -1,9 +1,13 @@
 //! Sets of paths into an object, as `fieldsV1` writes them.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use serde_json::{Map, Value};
+use std::fmt;
+
+use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, Visitor};
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::registry::managed_fields::element::Element;
 
@@ -132,27 +136,64 @@ impl Set {
             prefix.truncate(length);
         }
     }
+}
 
-    /// Reads `fieldsV1`. None if it is malformed.
-    pub fn parse(fields: &Value) -> Option<Self> {
-        let mut set = Self::default();
-        for (text, below) in fields.as_object()? {
+/// Something in which nothing is said.
+struct Nothing;
+
+impl Serialize for Nothing {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        to.serialize_map(Some(0))?.end()
+    }
+}
+
+/// As `fieldsV1`.
+impl Serialize for Set {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let mut fields = to.serialize_map(None)?;
+        if self.is_member && !self.children.is_empty() {
+            fields.serialize_entry(SELF, &Nothing)?;
+        }
+        for (element, below) in &self.children {
+            fields.serialize_entry(&element.text(), below)?;
+        }
+        fields.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Set {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        from.deserialize_map(Fields)
+    }
+}
+
+struct Fields;
+
+/// Copied only where it is written with escapes.
+#[derive(serde::Deserialize)]
+struct Name<'a>(#[serde(borrow)] Cow<'a, str>);
+
+impl<'de> Visitor<'de> for Fields {
+    type Value = Set;
+
+    fn expecting(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        out.write_str("the fields of a manager")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut fields: A) -> Result<Set, A::Error> {
+        let mut set = Set::default();
+        while let Some(text) = fields.next_key::<Name<'de>>()?.map(|name| name.0) {
             if text == SELF {
+                fields.next_value::<IgnoredAny>()?;
                 set.is_member = true;
                 continue;
             }
-            let mut below = Self::parse(below)?;
+            let mut below: Set = fields.next_value()?;
             below.is_member |= below.children.is_empty();
-            set.add(Element::parse(text)?, below);
+            let element = Element::parse(&text).ok_or_else(|| A::Error::custom(format!("no element: {text}")))?;
+            set.add(element, below);
         }
-        Some(set)
-    }
-
-    pub fn to_fields(&self) -> Value {
-        let itself =
-            (self.is_member && !self.children.is_empty()).then(|| (SELF.to_owned(), Value::Object(Map::new())));
-        let below = self.children.iter().map(|(element, below)| (element.text(), below.to_fields()));
-        Value::Object(itself.into_iter().chain(below).collect())
+        Ok(set)
     }
 }
 
@@ -160,10 +201,20 @@ impl Set {
 mod tests {
     use super::*;
     use proptest::prelude::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn set(fields: Value) -> Set {
         Set::parse(&fields).unwrap()
+    }
+
+    impl Set {
+        pub fn parse(fields: &Value) -> Option<Self> {
+            Self::deserialize(fields).ok()
+        }
+
+        pub fn to_fields(&self) -> Value {
+            serde_json::to_value(self).unwrap()
+        }
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Properties that hold for every configuration.
 
 use jiff::Timestamp;
-use k8s_openapi::apimachinery::pkg::apis::meta::v1::ManagedFieldsEntry;
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 
+use crate::kinds::canonical::ManagedFields;
 use crate::kinds::erased::KindRef;
 use crate::registry::managed_fields::compare::compare;
 use crate::registry::managed_fields::pipeline::{Applied, Writer, after_change, after_create, apply};
@@ -24,16 +24,18 @@ fn writer(manager: &str, second: i64) -> Writer<'_> {
     Writer { kind: deployments(), manager, subresource: None, now: Timestamp::from_second(second).unwrap() }
 }
 
-type Entries = Option<Vec<ManagedFieldsEntry>>;
-
-fn forced(manager: &str, second: i64, live: &Value, known: &Entries, config: &Value) -> Applied {
+fn forced(manager: &str, second: i64, live: &Value, known: &ManagedFields, config: &Value) -> Applied {
     apply(writer(manager, second), Some(live), known, config, true).unwrap()
 }
 
 /// The fields of a manager's entry, as JSON text.
-fn fields_of(entries: &Entries, manager: &str) -> String {
-    let found = entries.iter().flatten().find(|entry| entry.manager.as_deref() == Some(manager));
-    found.map(|entry| entry.fields_v1.clone().unwrap().0.to_string()).unwrap_or_default()
+fn fields_of(list: &ManagedFields, manager: &str) -> String {
+    let found = entries(list).into_iter().find(|entry| entry["manager"] == manager);
+    found.map(|entry| entry["fieldsV1"].to_string()).unwrap_or_default()
+}
+
+fn entries(list: &ManagedFields) -> Vec<Value> {
+    list.as_deref().map(|list| serde_json::from_slice(list).unwrap()).unwrap_or_default()
 }
 
 fn small_map() -> impl Strategy<Value = Value> {
@@ -196,8 +198,8 @@ proptest! {
         let bytes = |value: &Value| bytes::Bytes::from(value.to_string());
         let noted = after_change(writer("updater", 2), &bytes(&first), &bytes(&second), &known, None).unwrap();
         let mut all = super::set::Set::default();
-        for entry in noted.iter().flatten() {
-            all.unite(&super::set::Set::parse(&entry.fields_v1.as_ref().unwrap().0).unwrap());
+        for entry in entries(&noted) {
+            all.unite(&super::set::Set::parse(&entry["fieldsV1"]).unwrap());
         }
         let there = compare(deployment(), None, Some(&second)).added;
         prop_assert!(all.without(&there).is_empty(), "{:?}", all.without(&there).paths());

@@ -47,7 +47,7 @@ impl Versions {
         let stored = from.encode_stored(&*draft).ok()?;
         let viewed = match to.view(&stored) {
             None => stored,
-            Some(viewed) => viewed.ok()?,
+            Some(viewed) => viewed.ok()?.into(),
         };
         serde_json::from_slice(&viewed).ok().map(Cow::Owned)
     }
