@@ -1,12 +1,12 @@
 //! Where two states of an object differ.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde_json::Value;
-
 use crate::registry::managed_fields::element::Element;
+use crate::registry::managed_fields::node::{Node, Text};
 use crate::registry::managed_fields::set::Set;
-use crate::registry::managed_fields::types::{Atom, ListType, MapType, Type, items, object};
+use crate::registry::managed_fields::types::{Atom, ListType, MapType, Type, step};
 
 /// The paths at which a new state differs from an old one.
 #[derive(Debug, Default, PartialEq)]
@@ -34,7 +34,7 @@ impl Comparison {
 }
 
 /// Compares two states of one value. Both may be missing, but not at once.
-pub fn compare(of: Type, left: Option<&Value>, right: Option<&Value>) -> Comparison {
+pub fn compare(of: Type, left: Option<Text<'_>>, right: Option<Text<'_>>) -> Comparison {
     match (left, right) {
         (Some(left), Some(right)) if left == right => Comparison::default(),
         (Some(left), Some(right)) => compare_values(of, left, right),
@@ -44,33 +44,37 @@ pub fn compare(of: Type, left: Option<&Value>, right: Option<&Value>) -> Compari
     }
 }
 
-fn compare_values(of: Type, left: &Value, right: &Value) -> Comparison {
-    match of.atom(Some(right)) {
+fn compare_values(of: Type, left: Text<'_>, right: Text<'_>) -> Comparison {
+    match of.atom(right) {
         Atom::Map(map) if !map.is_atomic => compare_maps(&map, left, right),
         Atom::List(list) if !list.is_atomic() => compare_lists(&list, left, right),
         _ => Comparison::modified(),
     }
 }
 
-fn compare_maps(map: &MapType, left: &Value, right: &Value) -> Comparison {
-    let (left, right) = (object(Some(left)), object(Some(right)));
-    if left.is_none_or(|left| left.is_empty()) && right.is_none_or(|right| right.is_empty()) {
+fn compare_maps(map: &MapType, left: Text<'_>, right: Text<'_>) -> Comparison {
+    let (left, right) = (left.fields(), right.fields());
+    if left.is_empty() && right.is_empty() {
         // Null is not the same as empty.
         return Comparison::modified();
     }
     let mut comparison = Comparison::default();
-    map.zip(left, right, &mut |pair| {
-        comparison.add(Element::field(pair.name), compare(pair.of, pair.left, pair.right));
+    map.zip(by_name(&left), by_name(&right), &mut |pair| {
+        comparison.add(pair.element(), compare(pair.of, pair.left, pair.right));
     });
     comparison
 }
 
-fn compare_lists(list: &ListType, left: &Value, right: &Value) -> Comparison {
-    let (left, right) = (items(Some(left)), items(Some(right)));
+fn by_name<'a>(fields: &'a [(Cow<'a, str>, Text<'a>)]) -> impl Iterator<Item = (&'a str, Text<'a>)> {
+    fields.iter().map(|(name, value)| (&**name, *value))
+}
+
+fn compare_lists(list: &ListType, left: Text<'_>, right: Text<'_>) -> Comparison {
+    let (left, right) = (left.items(), right.items());
     if left.is_empty() && right.is_empty() {
         return Comparison::modified();
     }
-    let mut pairs: BTreeMap<Element, (Vec<&Value>, Vec<&Value>)> = BTreeMap::new();
+    let mut pairs: BTreeMap<Element, (Vec<Text<'_>>, Vec<Text<'_>>)> = BTreeMap::new();
     for item in left {
         if let Ok(element) = list.element(item) {
             pairs.entry(element).or_default().0.push(item);
@@ -89,7 +93,7 @@ fn compare_lists(list: &ListType, left: &Value, right: &Value) -> Comparison {
 }
 
 /// Items that cannot be told apart are one value together.
-fn compare_items(list: &ListType, left: &[&Value], right: &[&Value]) -> Comparison {
+fn compare_items(list: &ListType, left: &[Text<'_>], right: &[Text<'_>]) -> Comparison {
     let (first_left, first_right) = (left.first().copied(), right.first().copied());
     match (left.len(), right.len()) {
         (0 | 1, 0 | 1) => compare(list.items, first_left, first_right),
@@ -109,16 +113,14 @@ fn compare_items(list: &ListType, left: &[&Value], right: &[&Value]) -> Comparis
 }
 
 /// The value's own path, and all those below it.
-fn everything(of: Type, value: &Value) -> Set {
+fn everything(of: Type, value: Text<'_>) -> Set {
     let mut set = Set::member();
-    match of.atom(Some(value)) {
+    match of.atom(value) {
         Atom::Map(map) if !map.is_atomic => {
-            if let Some(fields) = value.as_object() {
-                map.each(fields, &mut |name, of, _, value| set.add(Element::field(name), everything(of, value)));
-            }
+            map.each(by_name(&value.fields()), &mut |name, of, _, value| set.add(step(name, of), everything(of, value)));
         }
         Atom::List(list) if !list.is_atomic() => {
-            for (element, below) in of_items(&list, items(Some(value)), everything) {
+            for (element, below) in of_items(&list, value.items(), everything) {
                 set.add(element, below);
             }
         }
@@ -128,14 +130,18 @@ fn everything(of: Type, value: &Value) -> Set {
 }
 
 /// What `below` says of each item; items that cannot be told apart are only named.
-pub fn of_items(list: &ListType, items: &[Value], below: fn(Type, &Value) -> Set) -> BTreeMap<Element, Set> {
-    let mut found: BTreeMap<Element, Vec<&Value>> = BTreeMap::new();
+pub fn of_items<N: Node>(
+    list: &ListType,
+    items: impl IntoIterator<Item = N>,
+    below: fn(Type, N) -> Set,
+) -> BTreeMap<Element, Set> {
+    let mut found: BTreeMap<Element, Vec<N>> = BTreeMap::new();
     for item in items {
         if let Ok(element) = list.element(item) {
             found.entry(element).or_default().push(item);
         }
     }
-    let set_of = |items: Vec<&Value>| match items[..] {
+    let set_of = |items: Vec<N>| match items[..] {
         [item] => below(list.items, item),
         _ => Set::member(),
     };
@@ -145,11 +151,11 @@ pub fn of_items(list: &ListType, items: &[Value], below: fn(Type, &Value) -> Set
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     fn compared(left: Value, right: Value) -> [Vec<String>; 3] {
         let pod = Type::Struct(api::schema::of_kind("", "v1", "Pod").unwrap());
-        let found = compare(pod, Some(&left), Some(&right));
+        let found = compare(pod, Some(Text::new(&left.to_string())), Some(Text::new(&right.to_string())));
         [found.added.paths(), found.modified.paths(), found.removed.paths()]
     }
 

@@ -1,5 +1,6 @@
 //! One step of a path into an object: a field, or an item of a list.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -9,7 +10,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone)]
 pub enum Element {
     /// A field of a struct, or an entry of a map.
-    Field(Box<str>),
+    Field(Cow<'static, str>),
     /// An item of a list that is a map: the values of its keys, sorted by name.
     Key(Box<[(Box<str>, Value)]>),
     /// An item of a list that is a set.
@@ -20,6 +21,11 @@ pub enum Element {
 
 impl Element {
     pub fn field(name: &str) -> Self {
+        Self::Field(name.to_owned().into())
+    }
+
+    /// A field whose name the schema holds.
+    pub fn declared(name: &'static str) -> Self {
         Self::Field(name.into())
     }
 

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use serde_json::{Map, Value};
 
 use crate::registry::managed_fields::element::Element;
-use crate::registry::managed_fields::types::{Atom, ListType, MapType, Type, items, object};
+use crate::registry::managed_fields::types::{Atom, ListType, MapType, Type, fields, items};
 
 /// What stands in the configuration wins; what does not stays as it is.
 pub fn merge(of: Type, live: Option<&Value>, config: Option<&Value>) -> Option<Value> {
@@ -16,7 +16,7 @@ pub fn merge(of: Type, live: Option<&Value>, config: Option<&Value>) -> Option<V
 }
 
 fn merge_values(of: Type, live: &Value, config: &Value) -> Option<Value> {
-    match of.atom(Some(config)) {
+    match of.atom(config) {
         Atom::Map(map) if !map.is_atomic => merge_maps(&map, live, config),
         Atom::List(list) if !list.is_atomic() => merge_lists(&list, live, config),
         _ => Some(config.clone()),
@@ -24,12 +24,11 @@ fn merge_values(of: Type, live: &Value, config: &Value) -> Option<Value> {
 }
 
 fn merge_maps(map: &MapType, live: &Value, config: &Value) -> Option<Value> {
-    let (live, wanted) = (object(Some(live)), object(Some(config)));
-    if live.is_none_or(Map::is_empty) && wanted.is_none_or(Map::is_empty) {
+    if fields(live).chain(fields(config)).next().is_none() {
         return Some(config.clone());
     }
     let mut merged = Map::new();
-    map.zip(live, wanted, &mut |pair| {
+    map.zip(fields(live), fields(config), &mut |pair| {
         if let Some(value) = merge(pair.of, pair.left, pair.right) {
             merged.insert(pair.name.to_owned(), value);
         }
@@ -38,7 +37,7 @@ fn merge_maps(map: &MapType, live: &Value, config: &Value) -> Option<Value> {
 }
 
 fn merge_lists(list: &ListType, live: &Value, config: &Value) -> Option<Value> {
-    let (live, wanted) = (items(Some(live)), items(Some(config)));
+    let (live, wanted) = (items(live), items(config));
     if live.is_empty() && wanted.is_empty() {
         return Some(config.clone());
     }

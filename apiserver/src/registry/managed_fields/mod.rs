@@ -12,6 +12,7 @@ mod element;
 mod last_applied;
 mod managers;
 mod merge;
+mod node;
 mod pipeline;
 mod prune;
 mod reset;

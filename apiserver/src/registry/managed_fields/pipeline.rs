@@ -15,6 +15,7 @@ use crate::kinds::erased::KindRef;
 use crate::registry::managed_fields::compare::{Comparison, compare};
 use crate::registry::managed_fields::conflict::Conflicts;
 use crate::registry::managed_fields::managers::{Claim, Manager, Managers, Operation};
+use crate::registry::managed_fields::node::{Node, Text};
 use crate::registry::managed_fields::prune::prune;
 use crate::registry::managed_fields::reset::{never_managed, out_of_reach};
 use crate::registry::managed_fields::set::Set;
@@ -38,8 +39,8 @@ pub struct Writer<'a> {
 /// The managed fields of a new object. `object` is it in JSON without any; `sent` are those that came with it.
 pub fn after_create(writer: Writer<'_>, object: &[u8], sent: ManagedFields) -> Result<ManagedFields, Failure> {
     let managers = sent.as_deref().and_then(Managers::read).unwrap_or_default();
-    let new = parse(object)?;
-    Ok(noted(writer, managers, &nothing(writer.kind), &new).write())
+    let (nothing, new) = (nothing(writer.kind), text(object)?);
+    Ok(noted(writer, managers, Text::new(&nothing), new).write())
 }
 
 /// The managed fields of an object that was changed otherwise than by being applied. `old` and `new` are its states in JSON
@@ -68,7 +69,7 @@ pub fn after_change(
     if managers.0.is_empty() || old == new {
         return Ok(managers.write());
     }
-    Ok(noted(writer, managers, &parse(old)?, &parse(new)?).write())
+    Ok(noted(writer, managers, text(old)?, text(new)?).write())
 }
 
 /// A list that is there and says nothing takes all entries off.
@@ -76,19 +77,20 @@ fn is_reset(sent: &[u8]) -> bool {
     matches!(sent, b"[]" | b"[{}]")
 }
 
-fn parse(object: &[u8]) -> Result<Value, Failure> {
-    serde_json::from_slice(object).map_err(|error| Failure::internal(format!("read an object: {error}")))
+fn text(object: &[u8]) -> Result<Text<'_>, Failure> {
+    let text = std::str::from_utf8(object);
+    text.map(Text::new).map_err(|error| Failure::internal(format!("read an object: {error}")))
 }
 
 /// What a new object of this kind is compared with.
-fn nothing(kind: KindRef) -> Arc<Value> {
+fn nothing(kind: KindRef) -> Arc<str> {
     let facts = kind.facts();
     let definition = schema::of_kind(facts.group, facts.version, facts.kind);
-    definition.map_or_else(|| Arc::new(Value::Object(Map::new())), zero::zero)
+    definition.map_or_else(|| "{}".into(), zero::zero)
 }
 
 /// The managers after an update from one state to another.
-fn noted(writer: Writer<'_>, mut managers: Managers, old: &Value, new: &Value) -> Managers {
+fn noted(writer: Writer<'_>, mut managers: Managers, old: Text<'_>, new: Text<'_>) -> Managers {
     let change = Change::new(writer, old, new);
     change.take_from(&mut managers, None);
     let Change { versions, paths: Paths { mut written, .. }, .. } = change;
@@ -131,12 +133,12 @@ struct Change<'a> {
     versions: Versions,
     out_of_reach: Set,
     paths: Paths,
-    old: &'a Value,
-    new: &'a Value,
+    old: Text<'a>,
+    new: Text<'a>,
 }
 
 impl<'a> Change<'a> {
-    fn new(writer: Writer<'a>, old: &'a Value, new: &'a Value) -> Self {
+    fn new(writer: Writer<'a>, old: Text<'a>, new: Text<'a>) -> Self {
         let versions = Versions::of(writer.kind);
         let out_of_reach = out_of_reach(writer.kind, writer.subresource);
         let paths = Paths::new(compare(versions.own_type(), Some(old), Some(new)), &out_of_reach);
@@ -145,9 +147,12 @@ impl<'a> Change<'a> {
 
     /// The change in the words of another version. None if that is not served any more.
     fn paths_at(&self, version: &str) -> Option<Paths> {
-        let old = self.versions.convert(self.old, &self.versions.own, version)?;
-        let new = self.versions.convert(self.new, &self.versions.own, version)?;
-        let comparison = compare(self.versions.type_at(version), Some(&old), Some(&new));
+        let converted = |text: Text<'_>| {
+            let value = text.to_value();
+            Some(self.versions.convert(&value, &self.versions.own, version)?.to_string())
+        };
+        let (old, new) = (converted(self.old)?, converted(self.new)?);
+        let comparison = compare(self.versions.type_at(version), Some(Text::new(&old)), Some(Text::new(&new)));
         Some(Paths::new(comparison, &self.out_of_reach))
     }
 
@@ -197,7 +202,7 @@ pub fn apply(
     let mut managers = known.as_deref().and_then(Managers::read).unwrap_or_default();
     if let Some(live) = live.filter(|_| managers.0.is_empty()) {
         let before = Writer { manager: BEFORE_FIRST_APPLY, ..writer };
-        managers = noted(before, managers, &nothing(writer.kind), live);
+        managers = noted(before, managers, Text::new(&nothing(writer.kind)), Text::new(&live.to_string()));
     }
     let empty = Value::Object(Map::new());
     let live = live.unwrap_or(&empty);
@@ -231,7 +236,9 @@ fn laid_on(writer: Writer<'_>, live: &Value, before: &Managers, config: &Value) 
     managers.0.insert(myself.clone(), Claim { set, version: versions.own.clone(), time });
     let merged = merge::merge(of, Some(live), Some(config)).unwrap_or_default();
     let object = prune(&versions, merged, &managers, last.as_ref());
-    let conflicts = Change::new(writer, live, &object).take_from(&mut managers, Some(&myself));
+    let texts = (live.to_string(), object.to_string());
+    let change = Change::new(writer, Text::new(&texts.0), Text::new(&texts.1));
+    let conflicts = change.take_from(&mut managers, Some(&myself));
     if let Some(claim) = managers.0.get_mut(&myself) {
         claim.set.subtract(never_managed());
     }

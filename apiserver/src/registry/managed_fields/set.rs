@@ -1,8 +1,6 @@
 //! Sets of paths into an object, as `fieldsV1` writes them.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
 
 use std::fmt;
 
@@ -20,13 +18,14 @@ const SELF: &str = ".";
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Set {
     pub is_member: bool,
-    children: BTreeMap<Element, Set>,
+    /// Sorted.
+    children: Vec<(Element, Set)>,
 }
 
 impl Set {
     /// The set of a single path, seen from that path.
     pub fn member() -> Self {
-        Self { is_member: true, children: BTreeMap::new() }
+        Self { is_member: true, children: Vec::new() }
     }
 
     /// The set of these paths of fields.
@@ -35,7 +34,7 @@ impl Set {
         for path in paths {
             let mut place = &mut set;
             for name in *path {
-                place = place.children.entry(Element::field(name)).or_default();
+                place = place.child_mut(Element::field(name));
             }
             place.is_member = true;
         }
@@ -47,11 +46,31 @@ impl Set {
     }
 
     pub fn children(&self) -> impl Iterator<Item = (&Element, &Self)> {
-        self.children.iter()
+        self.children.iter().map(|(element, below)| (element, below))
     }
 
     pub fn child(&self, element: &Element) -> Option<&Self> {
-        self.children.get(element)
+        self.place(element).ok().map(|place| &self.children[place].1)
+    }
+
+    fn child_mut(&mut self, element: Element) -> &mut Self {
+        let place = match self.place(&element) {
+            Ok(place) => place,
+            Err(place) => {
+                self.children.insert(place, (element, Self::default()));
+                place
+            }
+        };
+        &mut self.children[place].1
+    }
+
+    /// Where a child is, or would be.
+    fn place(&self, element: &Element) -> Result<usize, usize> {
+        // Most sets grow in order.
+        match self.children.last() {
+            Some((last, _)) if last < element => Err(self.children.len()),
+            _ => self.children.binary_search_by(|(child, _)| child.cmp(element)),
+        }
     }
 
     /// Adds what is known below a child.
@@ -59,20 +78,18 @@ impl Set {
         if below.is_empty() {
             return;
         }
-        match self.children.entry(element) {
-            Entry::Occupied(known) => known.into_mut().unite(&below),
-            Entry::Vacant(place) => drop(place.insert(below)),
+        match self.place(&element) {
+            Ok(place) => self.children[place].1.unite(&below),
+            Err(place) => self.children.insert(place, (element, below)),
         }
     }
 
     pub fn unite(&mut self, other: &Self) {
         self.is_member |= other.is_member;
         for (element, below) in &other.children {
-            match self.children.get_mut(element) {
-                Some(known) => known.unite(below),
-                None => {
-                    self.children.insert(element.clone(), below.clone());
-                }
+            match self.place(element) {
+                Ok(place) => self.children[place].1.unite(below),
+                Err(place) => self.children.insert(place, (element.clone(), below.clone())),
             }
         }
     }
@@ -93,8 +110,11 @@ impl Set {
     }
 
     fn subtract_from_children(&mut self, other: &Self, subtract: fn(&mut Self, &Self)) {
-        self.children.retain(|element, below| {
-            if let Some(gone) = other.children.get(element) {
+        if other.children.is_empty() {
+            return;
+        }
+        self.children.retain_mut(|(element, below)| {
+            if let Some(gone) = other.child(element) {
                 subtract(below, gone);
             }
             !below.is_empty()
@@ -109,9 +129,9 @@ impl Set {
 
     /// The paths that are in both.
     pub fn shared_with(&self, other: &Self) -> Self {
-        let mut shared = Self { is_member: self.is_member && other.is_member, children: BTreeMap::new() };
+        let mut shared = Self { is_member: self.is_member && other.is_member, children: Vec::new() };
         for (element, below) in &self.children {
-            if let Some(others) = other.children.get(element) {
+            if let Some(others) = other.child(element) {
                 shared.add(element.clone(), below.shared_with(others));
             }
         }

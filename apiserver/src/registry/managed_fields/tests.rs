@@ -6,7 +6,8 @@ use serde_json::{Map, Value, json};
 
 use crate::kinds::canonical::ManagedFields;
 use crate::kinds::erased::KindRef;
-use crate::registry::managed_fields::compare::compare;
+use crate::registry::managed_fields::compare::{Comparison, compare};
+use crate::registry::managed_fields::node::Text;
 use crate::registry::managed_fields::pipeline::{Applied, Writer, after_change, after_create, apply};
 use crate::registry::managed_fields::types::Type;
 use crate::registry::managed_fields::validate::complaints;
@@ -18,6 +19,11 @@ fn deployments() -> KindRef {
 
 fn deployment() -> Type {
     Type::Struct(api::schema::of_kind("apps", "v1", "Deployment").unwrap())
+}
+
+fn compared(left: Option<&Value>, right: &Value) -> Comparison {
+    let (left, right) = (left.map(Value::to_string), right.to_string());
+    compare(deployment(), left.as_deref().map(Text::new), Some(Text::new(&right)))
 }
 
 fn writer(manager: &str, second: i64) -> Writer<'_> {
@@ -155,7 +161,7 @@ proptest! {
     #[test]
     fn what_is_applied_stands_in_the_object(live in configuration(), config in configuration()) {
         let applied = forced("me", 2, &live, &None, &config);
-        let missing = compare(deployment(), Some(&applied.object), Some(&config));
+        let missing = compared(Some(&applied.object), &config);
         // The configuration may leave out what the object has, and no more than that.
         let wrong: Vec<String> = missing.added.paths().into_iter().chain(missing.modified.paths()).collect();
         prop_assert!(wrong.is_empty(), "{:?}", wrong);
@@ -169,7 +175,7 @@ proptest! {
         let Ok(applied) = apply(writer("me", 2), Some(&live), &known, &config, false) else { return Ok(()) };
         prop_assert_eq!(fields_of(&applied.managed_fields, "creator"), before.clone());
         let left = forced("me", 3, &applied.object, &applied.managed_fields, &nothing());
-        let difference = compare(deployment(), Some(&live), Some(&left.object));
+        let difference = compared(Some(&live), &left.object);
         prop_assert!(difference.removed.is_empty() && difference.modified.is_empty(), "{:?}", difference);
         // Parents that came with what was applied may stay behind empty, and nothing else.
         let behind = remove(deployment(), left.object.clone(), &difference.added);
@@ -201,7 +207,7 @@ proptest! {
         for entry in entries(&noted) {
             all.unite(&super::set::Set::parse(&entry["fieldsV1"]).unwrap());
         }
-        let there = compare(deployment(), None, Some(&second)).added;
+        let there = compared(None, &second).added;
         prop_assert!(all.without(&there).is_empty(), "{:?}", all.without(&there).paths());
         let mut claims = claimed(deployment(), &second);
         claims.subtract(super::reset::never_managed());

@@ -3,11 +3,10 @@
 use std::cmp::Ordering;
 
 use api::schema::{Definition, Property, Shape, View};
-use serde_json::{Map, Value};
+use serde_json::Value;
 
 use crate::registry::managed_fields::element::Element;
-
-pub type Object = Map<String, Value>;
+use crate::registry::managed_fields::node::{Node, Sort};
 
 /// A value's type, as far as the schema knows it.
 #[derive(Debug, Clone, Copy)]
@@ -73,7 +72,16 @@ pub enum Standing {
 
 impl Type {
     /// `value` decides where the schema does not.
-    pub fn atom(self, value: Option<&Value>) -> Atom {
+    pub fn atom(self, value: impl Node) -> Atom {
+        self.atom_of(Some(value.sort()))
+    }
+
+    /// As the schema alone has it.
+    pub fn declared_atom(self) -> Atom {
+        self.atom_of(None)
+    }
+
+    fn atom_of(self, value: Option<Sort>) -> Atom {
         match self {
             Self::Struct(definition) => of_definition(definition, None, value),
             Self::Field(property) => of_shape(property.shape(), Some(property), value),
@@ -83,17 +91,15 @@ impl Type {
     }
 }
 
-fn deduced(value: Option<&Value>) -> Atom {
+fn deduced(value: Option<Sort>) -> Atom {
     match value {
-        Some(Value::Array(_)) => Atom::List(ListType { relation: Relation::Atomic, items: Type::Deduced }),
-        None | Some(Value::Object(_)) => {
-            Atom::Map(MapType { is_atomic: false, fields: Fields::Entries(Type::Deduced) })
-        }
-        Some(_) => Atom::Scalar(Scalar::Any),
+        Some(Sort::List) => Atom::List(ListType { relation: Relation::Atomic, items: Type::Deduced }),
+        None | Some(Sort::Map) => Atom::Map(MapType { is_atomic: false, fields: Fields::Entries(Type::Deduced) }),
+        Some(Sort::Null | Sort::Scalar) => Atom::Scalar(Scalar::Any),
     }
 }
 
-fn of_shape(shape: Shape, property: Option<Property>, value: Option<&Value>) -> Atom {
+fn of_shape(shape: Shape, property: Option<Property>, value: Option<Sort>) -> Atom {
     match shape.view() {
         View::String | View::Time | View::Bytes => Atom::Scalar(Scalar::Text),
         View::Int32 | View::Int64 | View::Number => Atom::Scalar(Scalar::Number),
@@ -116,7 +122,7 @@ fn of_shape(shape: Shape, property: Option<Property>, value: Option<&Value>) -> 
     }
 }
 
-fn of_definition(definition: Definition, property: Option<Property>, value: Option<&Value>) -> Atom {
+fn of_definition(definition: Definition, property: Option<Property>, value: Option<Sort>) -> Atom {
     match definition.shape().view() {
         View::Object if definition.properties().next().is_none() => deduced(value),
         View::Object => {
@@ -143,8 +149,14 @@ impl MapType {
         }
     }
 
-    /// Calls `visit` for each field that stands on either side: those that are declared, then all others.
-    pub fn zip<'a>(&self, left: Option<&'a Object>, right: Option<&'a Object>, visit: &mut dyn FnMut(Pair<'a>)) {
+    /// Calls `visit` for each field that stands on either side: those that are declared, then all others. Both sides are
+    /// sorted.
+    pub fn zip<'a, N: Copy>(
+        &self,
+        left: impl Iterator<Item = (&'a str, N)>,
+        right: impl Iterator<Item = (&'a str, N)>,
+        visit: &mut dyn FnMut(Pair<'a, N>),
+    ) {
         let mut undeclared = Vec::new();
         for (name, left, right) in both(left, right) {
             match self.field(name) {
@@ -158,8 +170,12 @@ impl MapType {
     }
 
     /// The fields of one object.
-    pub fn each<'a>(&self, object: &'a Object, visit: &mut dyn FnMut(&'a str, Type, Standing, &'a Value)) {
-        self.zip(None, Some(object), &mut |pair| {
+    pub fn each<'a, N: Copy>(
+        &self,
+        fields: impl Iterator<Item = (&'a str, N)>,
+        visit: &mut dyn FnMut(&'a str, Type, Standing, N),
+    ) {
+        self.zip(std::iter::empty(), fields, &mut |pair| {
             if let Some(value) = pair.right {
                 visit(pair.name, pair.of, pair.standing, value);
             }
@@ -167,12 +183,12 @@ impl MapType {
     }
 }
 
-/// The entries of two objects side by side. Both are sorted.
-fn both<'a>(
-    left: Option<&'a Object>,
-    right: Option<&'a Object>,
-) -> impl Iterator<Item = (&'a str, Option<&'a Value>, Option<&'a Value>)> {
-    let (mut left, mut right) = (left.into_iter().flatten().peekable(), right.into_iter().flatten().peekable());
+/// The entries of two objects side by side.
+fn both<'a, N: Copy>(
+    left: impl Iterator<Item = (&'a str, N)>,
+    right: impl Iterator<Item = (&'a str, N)>,
+) -> impl Iterator<Item = (&'a str, Option<N>, Option<N>)> {
+    let (mut left, mut right) = (left.peekable(), right.peekable());
     std::iter::from_fn(move || {
         let order = match (left.peek(), right.peek()) {
             (Some((one, _)), Some((other, _))) => one.cmp(other),
@@ -182,17 +198,32 @@ fn both<'a>(
         let one = if order.is_le() { left.next() } else { None };
         let other = if order.is_ge() { right.next() } else { None };
         let (name, _) = one.or(other)?;
-        Some((name.as_str(), one.map(|(_, value)| value), other.map(|(_, value)| value)))
+        Some((name, one.map(|(_, value)| value), other.map(|(_, value)| value)))
     })
 }
 
 /// A field as it stands on both sides.
-pub struct Pair<'a> {
+pub struct Pair<'a, N> {
     pub name: &'a str,
     pub of: Type,
     pub standing: Standing,
-    pub left: Option<&'a Value>,
-    pub right: Option<&'a Value>,
+    pub left: Option<N>,
+    pub right: Option<N>,
+}
+
+impl<N> Pair<'_, N> {
+    /// The step to it.
+    pub fn element(&self) -> Element {
+        step(self.name, self.of)
+    }
+}
+
+/// The step to a field of this name and type.
+pub fn step(name: &str, of: Type) -> Element {
+    match of {
+        Type::Field(property) => Element::declared(property.name()),
+        _ => Element::field(name),
+    }
 }
 
 impl ListType {
@@ -201,23 +232,23 @@ impl ListType {
     }
 
     /// What an item is told apart by.
-    pub fn element(&self, item: &Value) -> Result<Element, String> {
+    pub fn element(&self, item: impl Node) -> Result<Element, String> {
         match self.relation {
             Relation::Atomic => Err("invalid indexing of non-associative list".to_owned()),
-            Relation::Set => match item {
-                Value::Object(_) => Err("associative list without keys has an element that's a map type".to_owned()),
-                Value::Array(_) => Err("not supported: associative list with lists as elements".to_owned()),
-                Value::Null => Err("associative list without keys has an element that's an explicit null".to_owned()),
-                scalar => Ok(Element::Item(scalar.clone())),
+            Relation::Set => match item.sort() {
+                Sort::Map => Err("associative list without keys has an element that's a map type".to_owned()),
+                Sort::List => Err("not supported: associative list with lists as elements".to_owned()),
+                Sort::Null => Err("associative list without keys has an element that's an explicit null".to_owned()),
+                Sort::Scalar => Ok(Element::Item(item.to_value())),
             },
             Relation::Map(property) => {
-                let fields = match item {
-                    Value::Object(fields) => fields,
-                    Value::Null => return Err("associative list with keys may not have a null element".to_owned()),
+                match item.sort() {
+                    Sort::Map => {}
+                    Sort::Null => return Err("associative list with keys may not have a null element".to_owned()),
                     _ => return Err("associative list with keys may not have non-map elements".to_owned()),
-                };
+                }
                 let keys = property.list_map_keys().map(|key| {
-                    let value = fields.get(key).cloned().or_else(|| self.default_of(key));
+                    let value = item.field(key).or_else(|| self.default_of(key));
                     value.map(|value| (Box::from(key), value)).ok_or_else(|| {
                         format!(
                             "associative list with keys has an element that omits key field {key:?} (and doesn't have \
@@ -239,13 +270,13 @@ impl ListType {
 }
 
 /// The fields of an object; none for null and what is no object.
-pub fn object(value: Option<&Value>) -> Option<&Object> {
-    value.and_then(Value::as_object)
+pub fn fields(value: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    value.as_object().into_iter().flatten().map(|(name, value)| (name.as_str(), value))
 }
 
 /// The items of a list; none for null and what is no list.
-pub fn items(value: Option<&Value>) -> &[Value] {
-    value.and_then(Value::as_array).map_or(&[], Vec::as_slice)
+pub fn items(value: &Value) -> &[Value] {
+    value.as_array().map_or(&[], Vec::as_slice)
 }
 
 #[cfg(test)]
@@ -255,7 +286,7 @@ mod tests {
 
     fn list(definition: &str, field: &str) -> ListType {
         let property = api::schema::definition(definition).unwrap().property(field).unwrap();
-        match Type::Field(property).atom(None) {
+        match Type::Field(property).declared_atom() {
             Atom::List(list) => list,
             _ => panic!("{field} is a list"),
         }
@@ -289,7 +320,7 @@ mod tests {
     #[test]
     fn atoms_are_those_that_the_schema_marks() {
         let atom = |definition: &str, field: &str| {
-            Type::Field(api::schema::definition(definition).unwrap().property(field).unwrap()).atom(None)
+            Type::Field(api::schema::definition(definition).unwrap().property(field).unwrap()).declared_atom()
         };
         let is_atomic = |definition: &str, field: &str| match atom(definition, field) {
             Atom::Map(map) => map.is_atomic,
@@ -307,9 +338,9 @@ mod tests {
     fn each_field_of_either_side_is_visited_once() {
         let pod = api::schema::of_kind("", "v1", "Pod").unwrap();
         let (left, right) = (json!({"spec": 1, "odd": 2}), json!({"odd": 3, "kind": 4, "more": 5}));
-        let Atom::Map(map) = Type::Struct(pod).atom(None) else { panic!("a pod is a struct") };
+        let Atom::Map(map) = Type::Struct(pod).declared_atom() else { panic!("a pod is a struct") };
         let mut seen = Vec::new();
-        map.zip(left.as_object(), right.as_object(), &mut |pair| {
+        map.zip(fields(&left), fields(&right), &mut |pair| {
             seen.push(format!("{} {:?} {:?}", pair.name, pair.standing, (pair.left.is_some(), pair.right.is_some())));
         });
         assert_eq!(

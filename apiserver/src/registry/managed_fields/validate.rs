@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::Value;
 
-use crate::registry::managed_fields::types::{Atom, ListType, MapType, Scalar, Standing, Type};
+use crate::registry::managed_fields::types::{Atom, ListType, MapType, Scalar, Standing, Type, fields};
 use crate::registry::printed;
 
 /// All complaints, in upstream's words.
@@ -29,7 +29,7 @@ fn check(of: Type, value: &Value, path: &str, found: &mut Vec<String>) {
     let mut complain = |complaint: String| {
         found.push(if path.is_empty() { complaint } else { format!("{path}: {complaint}") });
     };
-    match of.atom(Some(value)) {
+    match of.atom(value) {
         Atom::Scalar(scalar) => check_scalar(scalar, value).into_iter().for_each(complain),
         Atom::List(list) => match value {
             Value::Array(items) => check_items(&list, items, path, found),
@@ -81,8 +81,7 @@ fn check_items(list: &ListType, items: &[Value], path: &str, found: &mut Vec<Str
 }
 
 fn check_fields(map: &MapType, value: &Value, path: &str, found: &mut Vec<String>) {
-    let Some(fields) = value.as_object() else { return };
-    map.each(fields, &mut |name, of, standing, value| {
+    map.each(fields(value), &mut |name, of, standing, value| {
         let path = format!("{path}.{name}");
         match standing {
             Standing::Undeclared => found.push(format!("{path}: field not declared in schema")),

@@ -5,17 +5,17 @@ use serde_json::{Map, Value};
 use crate::registry::managed_fields::compare::of_items;
 use crate::registry::managed_fields::element::Element;
 use crate::registry::managed_fields::set::Set;
-use crate::registry::managed_fields::types::{Atom, Standing, Type};
+use crate::registry::managed_fields::types::{Atom, Standing, Type, fields, items, step};
 
 /// The paths that somebody who applies this value lays claim to: its leaves, the items of its lists, the entries of its maps.
 pub fn claimed(of: Type, value: &Value) -> Set {
-    match of.atom(Some(value)) {
+    match of.atom(value) {
         Atom::Scalar(_) => Set::member(),
         Atom::Map(map) if map.is_atomic => Set::member(),
         Atom::List(list) if list.is_atomic() => Set::member(),
         Atom::List(list) => {
             let mut set = Set::default();
-            for (element, mut below) in of_items(&list, value.as_array().map_or(&[], Vec::as_slice), claimed) {
+            for (element, mut below) in of_items(&list, items(value), claimed) {
                 below.is_member = true;
                 set.add(element, below);
             }
@@ -23,12 +23,11 @@ pub fn claimed(of: Type, value: &Value) -> Set {
         }
         Atom::Map(map) => {
             let mut set = Set::default();
-            let Some(fields) = value.as_object() else { return set };
-            map.each(fields, &mut |name, of, standing, value| {
+            map.each(fields(value), &mut |name, of, standing, value| {
                 let mut below = claimed(of, value);
                 let is_empty = value.is_null() || value.as_object().is_some_and(Map::is_empty);
                 below.is_member |= is_empty || standing != Standing::Declared;
-                set.add(Element::field(name), below);
+                set.add(step(name, of), below);
             });
             set
         }
@@ -37,7 +36,7 @@ pub fn claimed(of: Type, value: &Value) -> Set {
 
 /// The value without the fields and items that the set names. What loses all it has becomes null.
 pub fn remove(of: Type, value: Value, gone: &Set) -> Value {
-    match (of.atom(Some(&value)), value) {
+    match (of.atom(&value), value) {
         (Atom::Scalar(_), value) => value,
         (Atom::List(list), Value::Array(items)) if !list.is_atomic() => {
             let kept = items.into_iter().filter_map(|item| {
@@ -75,7 +74,7 @@ fn remove_child(of: Type, value: Value, gone: Option<&Set>) -> Option<Value> {
 pub fn with_declared(of: Type, set: &Set) -> Set {
     let mut wider = Set::default();
     wider.is_member = set.is_member;
-    let atom = of.atom(None);
+    let atom = of.declared_atom();
     for (element, below) in set.children() {
         let (of, is_declared) = match (&atom, element) {
             (Atom::Map(map), Element::Field(name)) => {
