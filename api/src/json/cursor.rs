@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr2;
+
 /// A place in a text. The steps return `None` where it does not go on as JSON does. Scalars are not looked at closely.
 pub struct Cursor<'a> {
     text: &'a str,
@@ -59,12 +61,12 @@ impl<'a> Cursor<'a> {
         let start = self.at + 1;
         let mut end = start;
         loop {
-            end += text.get(end..)?.find('"')?;
-            let before = &text.as_bytes()[start..end];
-            if before.iter().rev().take_while(|byte| **byte == b'\\').count() % 2 == 0 {
+            end += memchr2(b'"', b'\\', text.as_bytes().get(end..)?)?;
+            if text.as_bytes()[end] == b'"' {
                 break;
             }
-            end += 1;
+            // With what it escapes.
+            end += 2;
         }
         self.at = end + 1;
         text.get(start..end)

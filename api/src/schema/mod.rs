@@ -16,6 +16,8 @@ use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::sync::OnceLock;
 
+use memchr::memchr;
+
 /// Changes when a fact does.
 pub static TABLE: &str = include_str!("table.txt");
 
@@ -96,7 +98,15 @@ fn kinds() -> &'static Kinds {
 
 fn word_at(start: usize) -> &'static str {
     let rest = &TABLE[start..];
-    &rest[..rest.find([' ', '\n']).unwrap_or(rest.len())]
+    &rest[..rest.bytes().position(|byte| matches!(byte, b' ' | b'\n')).unwrap_or(rest.len())]
+}
+
+/// The first word of a line, and what comes after it.
+fn word(line: &'static str) -> (&'static str, &'static str) {
+    match line.bytes().position(|byte| byte == b' ') {
+        Some(end) => (&line[..end], &line[end + 1..]),
+        None => (line, ""),
+    }
 }
 
 impl Definition {
@@ -152,7 +162,8 @@ impl Definition {
         }
         let lines = places().of_properties(self.0);
         let found = lines.binary_search_by(|start| Property::order(*start as usize, name)).ok()?;
-        TABLE[lines[found] as usize..].lines().next().map(Property)
+        let rest = &TABLE[lines[found] as usize..];
+        Some(Property(&rest[..memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len())]))
     }
 }
 
@@ -161,12 +172,8 @@ impl Definition {
 pub struct Property(&'static str);
 
 impl Property {
-    fn words(self) -> std::str::Split<'static, char> {
-        self.0[1..].split(' ')
-    }
-
     pub fn name(self) -> &'static str {
-        self.words().next().unwrap_or_default().trim_start_matches('!')
+        word(self.0[1..].trim_start_matches('!')).0
     }
 
     /// Whether the property in the line that starts here comes before or after this name.
@@ -182,19 +189,24 @@ impl Property {
     }
 
     pub fn shape(self) -> Shape {
-        Shape(self.words().nth(1).unwrap_or_default())
+        Shape(word(word(&self.0[1..]).1).0)
     }
 
     fn attribute(self, key: char) -> Option<&'static str> {
-        // A default is last, and may hold spaces.
-        let (rest, default) = match self.0.split_once(" D") {
-            Some((rest, default)) => (rest, Some(default)),
-            None => (self.0, None),
-        };
-        if key == 'D' {
-            return default;
+        // Behind the name and the shape.
+        let mut rest = word(word(&self.0[1..]).1).1;
+        while !rest.is_empty() {
+            // A default is last, and may hold spaces.
+            if let Some(default) = rest.strip_prefix('D') {
+                return (key == 'D').then_some(default);
+            }
+            let (attribute, others) = word(rest);
+            if let Some(value) = attribute.strip_prefix(key) {
+                return Some(value);
+            }
+            rest = others;
         }
-        rest[1..].split(' ').skip(2).find_map(|word| word.strip_prefix(key))
+        None
     }
 
     /// `atomic`, `set` or `map`.

@@ -1,7 +1,6 @@
 //! Where two states of an object differ.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use crate::registry::managed_fields::element::Element;
 use crate::registry::managed_fields::node::{Node, Text};
@@ -69,25 +68,24 @@ fn by_name<'a>(fields: &'a [(Cow<'a, str>, Text<'a>)]) -> impl Iterator<Item = (
     fields.iter().map(|(name, value)| (&**name, *value))
 }
 
-fn compare_lists(list: &ListType, left: Text<'_>, right: Text<'_>) -> Comparison {
+fn compare_lists<'a>(list: &ListType, left: Text<'a>, right: Text<'a>) -> Comparison {
     let (left, right) = (left.items(), right.items());
     if left.is_empty() && right.is_empty() {
         return Comparison::modified();
     }
-    let mut pairs: BTreeMap<Element, (Vec<Text<'_>>, Vec<Text<'_>>)> = BTreeMap::new();
-    for item in left {
-        if let Ok(element) = list.element(item) {
-            pairs.entry(element).or_default().0.push(item);
-        }
-    }
-    for item in right {
-        if let Ok(element) = list.element(item) {
-            pairs.entry(element).or_default().1.push(item);
-        }
-    }
+    // What is told apart alike stands together, the left before the right.
+    let both = left.into_iter().map(|item| (false, item)).chain(right.into_iter().map(|item| (true, item)));
+    let mut both: Vec<(Element, bool, Text<'a>)> =
+        both.filter_map(|(is_right, item)| Some((list.element(item).ok()?, is_right, item))).collect();
+    both.sort_by(|(one, ..), (other, ..)| one.cmp(other));
     let mut comparison = Comparison::default();
-    for (element, (left, right)) in pairs {
-        comparison.add(element, compare_items(list, &left, &right));
+    for alike in both.chunk_by(|(one, ..), (other, ..)| one == other) {
+        let (left, right) = alike.split_at(alike.partition_point(|(_, is_right, _)| !is_right));
+        let items = |side: &[(Element, bool, Text<'a>)]| side.iter().map(|(.., item)| *item).collect::<Vec<_>>();
+        let below = compare_items(list, &items(left), &items(right));
+        if let (Some((element, ..)), false) = (alike.first(), below == Comparison::default()) {
+            comparison.add(element.clone(), below);
+        }
     }
     comparison
 }
@@ -134,28 +132,31 @@ pub fn of_items<N: Node>(
     list: &ListType,
     items: impl IntoIterator<Item = N>,
     below: fn(Type, N) -> Set,
-) -> BTreeMap<Element, Set> {
-    let mut found: BTreeMap<Element, Vec<N>> = BTreeMap::new();
-    for item in items {
-        if let Ok(element) = list.element(item) {
-            found.entry(element).or_default().push(item);
+) -> Vec<(Element, Set)> {
+    let mut found: Vec<(Element, N)> =
+        items.into_iter().filter_map(|item| Some((list.element(item).ok()?, item))).collect();
+    found.sort_by(|(one, _), (other, _)| one.cmp(other));
+    let mut told_apart: Vec<(Element, Option<N>)> = Vec::with_capacity(found.len());
+    for (element, item) in found {
+        match told_apart.last_mut() {
+            Some((last, only)) if *last == element => *only = None,
+            _ => told_apart.push((element, Some(item))),
         }
     }
-    let set_of = |items: Vec<N>| match items[..] {
-        [item] => below(list.items, item),
-        _ => Set::member(),
-    };
-    found.into_iter().map(|(element, items)| (element, set_of(items))).collect()
+    let set_of = |only: Option<N>| only.map_or_else(Set::member, |item| below(list.items, item));
+    told_apart.into_iter().map(|(element, only)| (element, set_of(only))).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::registry::managed_fields::node::Tape;
     use serde_json::{Value, json};
 
     fn compared(left: Value, right: Value) -> [Vec<String>; 3] {
         let pod = Type::Struct(api::schema::of_kind("", "v1", "Pod").unwrap());
-        let found = compare(pod, Some(Text::new(&left.to_string())), Some(Text::new(&right.to_string())));
+        let (left, right) = (left.to_string(), right.to_string());
+        let found = compare(pod, Some(Tape::read(&left).unwrap().root()), Some(Tape::read(&right).unwrap().root()));
         [found.added.paths(), found.modified.paths(), found.removed.paths()]
     }
 

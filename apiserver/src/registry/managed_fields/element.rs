@@ -40,9 +40,15 @@ impl Element {
         match self {
             Self::Field(name) => ["f:", name].concat(),
             Self::Key(fields) => {
-                let object: Map<String, Value> =
-                    fields.iter().map(|(name, value)| (name.to_string(), value.clone())).collect();
-                format!("k:{}", Value::Object(object))
+                let mut text = String::from("k:{");
+                for (number, (name, value)) in fields.iter().enumerate() {
+                    text.push_str(if number == 0 { "" } else { "," });
+                    text.push_str(&Value::from(&**name).to_string());
+                    text.push(':');
+                    text.push_str(&value.to_string());
+                }
+                text.push('}');
+                text
             }
             Self::Item(value) => format!("v:{value}"),
             Self::Index(index) => format!("i:{index}"),

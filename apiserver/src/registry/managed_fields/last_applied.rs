@@ -4,7 +4,7 @@ use api::well_known::annotation;
 use serde_json::Value;
 
 use crate::registry::managed_fields::compare::compare;
-use crate::registry::managed_fields::node::Text;
+use crate::registry::managed_fields::node::Tape;
 use crate::registry::managed_fields::set::Set;
 use crate::registry::managed_fields::types::Type;
 use crate::registry::managed_fields::validate;
@@ -26,7 +26,9 @@ pub fn still_as_applied(of: Type, version: &str, live: &Value) -> Option<Set> {
     if last.get("apiVersion")?.as_str() != Some(version) || !validate::complaints(of, &last).is_empty() {
         return None;
     }
-    let comparison = compare(of, Some(Text::new(&last.to_string())), Some(Text::new(&live.to_string())));
+    let texts = (last.to_string(), live.to_string());
+    let (applied, live) = (Tape::read(&texts.0)?, Tape::read(&texts.1)?);
+    let comparison = compare(of, Some(applied.root()), Some(live.root()));
     let mut set = claimed(of, &last);
     for differs in [&comparison.modified, &comparison.added, &comparison.removed] {
         set.subtract(differs);

@@ -15,7 +15,7 @@ use crate::kinds::erased::KindRef;
 use crate::registry::managed_fields::compare::{Comparison, compare};
 use crate::registry::managed_fields::conflict::Conflicts;
 use crate::registry::managed_fields::managers::{Claim, Manager, Managers, Operation};
-use crate::registry::managed_fields::node::{Node, Text};
+use crate::registry::managed_fields::node::{Node, Tape, Text};
 use crate::registry::managed_fields::prune::prune;
 use crate::registry::managed_fields::reset::{never_managed, out_of_reach};
 use crate::registry::managed_fields::set::Set;
@@ -39,8 +39,9 @@ pub struct Writer<'a> {
 /// The managed fields of a new object. `object` is it in JSON without any; `sent` are those that came with it.
 pub fn after_create(writer: Writer<'_>, object: &[u8], sent: ManagedFields) -> Result<ManagedFields, Failure> {
     let managers = sent.as_deref().and_then(Managers::read).unwrap_or_default();
-    let (nothing, new) = (nothing(writer.kind), text(object)?);
-    Ok(noted(writer, managers, Text::new(&nothing), new).write())
+    let nothing = nothing(writer.kind);
+    let (nothing, new) = (read(nothing.as_bytes())?, read(object)?);
+    Ok(noted(writer, managers, nothing.root(), new.root()).write())
 }
 
 /// The managed fields of an object that was changed otherwise than by being applied. `old` and `new` are its states in JSON
@@ -69,7 +70,8 @@ pub fn after_change(
     if managers.0.is_empty() || old == new {
         return Ok(managers.write());
     }
-    Ok(noted(writer, managers, text(old)?, text(new)?).write())
+    let (old, new) = (read(old)?, read(new)?);
+    Ok(noted(writer, managers, old.root(), new.root()).write())
 }
 
 /// A list that is there and says nothing takes all entries off.
@@ -77,9 +79,9 @@ fn is_reset(sent: &[u8]) -> bool {
     matches!(sent, b"[]" | b"[{}]")
 }
 
-fn text(object: &[u8]) -> Result<Text<'_>, Failure> {
-    let text = std::str::from_utf8(object);
-    text.map(Text::new).map_err(|error| Failure::internal(format!("read an object: {error}")))
+fn read(object: &[u8]) -> Result<Tape<'_>, Failure> {
+    let tape = std::str::from_utf8(object).ok().and_then(Tape::read);
+    tape.ok_or_else(|| Failure::internal("read an object: it is no JSON"))
 }
 
 /// What a new object of this kind is compared with.
@@ -152,7 +154,8 @@ impl<'a> Change<'a> {
             Some(self.versions.convert(&value, &self.versions.own, version)?.to_string())
         };
         let (old, new) = (converted(self.old)?, converted(self.new)?);
-        let comparison = compare(self.versions.type_at(version), Some(Text::new(&old)), Some(Text::new(&new)));
+        let (old, new) = (Tape::read(&old)?, Tape::read(&new)?);
+        let comparison = compare(self.versions.type_at(version), Some(old.root()), Some(new.root()));
         Some(Paths::new(comparison, &self.out_of_reach))
     }
 
@@ -202,11 +205,13 @@ pub fn apply(
     let mut managers = known.as_deref().and_then(Managers::read).unwrap_or_default();
     if let Some(live) = live.filter(|_| managers.0.is_empty()) {
         let before = Writer { manager: BEFORE_FIRST_APPLY, ..writer };
-        managers = noted(before, managers, Text::new(&nothing(writer.kind)), Text::new(&live.to_string()));
+        let (nothing, live) = (nothing(writer.kind), live.to_string());
+        let (nothing, live) = (read(nothing.as_bytes())?, read(live.as_bytes())?);
+        managers = noted(before, managers, nothing.root(), live.root());
     }
     let empty = Value::Object(Map::new());
     let live = live.unwrap_or(&empty);
-    let (conflicts, mut applied) = laid_on(writer, live, &managers, config);
+    let (conflicts, mut applied) = laid_on(writer, live, &managers, config)?;
     if !conflicts.is_empty() && !force {
         let versions = Versions::of(writer.kind);
         let of_kubectl = (writer.manager == last_applied::KUBECTL)
@@ -224,7 +229,7 @@ pub fn apply(
 }
 
 /// What comes of a configuration when all conflicts are decided for it.
-fn laid_on(writer: Writer<'_>, live: &Value, before: &Managers, config: &Value) -> (Conflicts, Applied) {
+fn laid_on(writer: Writer<'_>, live: &Value, before: &Managers, config: &Value) -> Result<(Conflicts, Applied), Failure> {
     let versions = Versions::of(writer.kind);
     let of = versions.own_type();
     let myself = Manager::new(writer.manager, Operation::Apply, &versions.own, writer.subresource);
@@ -236,9 +241,9 @@ fn laid_on(writer: Writer<'_>, live: &Value, before: &Managers, config: &Value) 
     managers.0.insert(myself.clone(), Claim { set, version: versions.own.clone(), time });
     let merged = merge::merge(of, Some(live), Some(config)).unwrap_or_default();
     let object = prune(&versions, merged, &managers, last.as_ref());
-    let texts = (live.to_string(), object.to_string());
-    let change = Change::new(writer, Text::new(&texts.0), Text::new(&texts.1));
-    let conflicts = change.take_from(&mut managers, Some(&myself));
+    let (old, new) = (live.to_string(), object.to_string());
+    let (old, new) = (read(old.as_bytes())?, read(new.as_bytes())?);
+    let conflicts = Change::new(writer, old.root(), new.root()).take_from(&mut managers, Some(&myself));
     if let Some(claim) = managers.0.get_mut(&myself) {
         claim.set.subtract(never_managed());
     }
@@ -247,7 +252,7 @@ fn laid_on(writer: Writer<'_>, live: &Value, before: &Managers, config: &Value) 
     if let Some(claim) = managers.0.get_mut(&myself).filter(|_| changes_something) {
         claim.time = Some(writer.now);
     }
-    (conflicts, Applied { object, managed_fields: managers.write() })
+    Ok((conflicts, Applied { object, managed_fields: managers.write() }))
 }
 
 /// Whether a configuration is one of this kind, fits its type, and leaves the managed fields alone.

@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::kinds::canonical::ManagedFields;
 use crate::kinds::erased::KindRef;
 use crate::registry::managed_fields::compare::{Comparison, compare};
-use crate::registry::managed_fields::node::Text;
+use crate::registry::managed_fields::node::Tape;
 use crate::registry::managed_fields::pipeline::{Applied, Writer, after_change, after_create, apply};
 use crate::registry::managed_fields::types::Type;
 use crate::registry::managed_fields::validate::complaints;
@@ -23,7 +23,8 @@ fn deployment() -> Type {
 
 fn compared(left: Option<&Value>, right: &Value) -> Comparison {
     let (left, right) = (left.map(Value::to_string), right.to_string());
-    compare(deployment(), left.as_deref().map(Text::new), Some(Text::new(&right)))
+    let (left, right) = (left.as_deref().and_then(Tape::read), Tape::read(&right));
+    compare(deployment(), left.as_ref().map(Tape::root), right.as_ref().map(Tape::root))
 }
 
 fn writer(manager: &str, second: i64) -> Writer<'_> {
