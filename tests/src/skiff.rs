@@ -1,4 +1,4 @@
-//! A real `skiff up` in a folder of its own: started, stopped, killed and started again.
+//! A real `skiff up`, or an API server alone, in a folder of its own: started, stopped, killed and started again.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -22,7 +22,7 @@ const READY_WITHIN: Duration = Duration::from_secs(30);
 const STOPPED_WITHIN: Duration = Duration::from_secs(40);
 const STRAYS_GONE_WITHIN: Duration = Duration::from_secs(5);
 
-/// A cluster of the built binary. No other runs on the machine meanwhile.
+/// A cluster of the built binary. No other whole one runs on the machine meanwhile.
 pub struct Skiff {
     // Dropped in this order: the server first, its folder and the place after it.
     server: Option<Child>,
@@ -31,9 +31,10 @@ pub struct Skiff {
     ready_after: Duration,
     account: Account,
     address: SocketAddr,
+    verb: &'static str,
     options: Vec<String>,
     folder: TempDir,
-    _alone: Alone,
+    _alone: Option<Alone>,
 }
 
 impl Skiff {
@@ -45,9 +46,20 @@ impl Skiff {
         skiff
     }
 
+    /// Starts `skiff apiserver`, which gets in nobody's way: it takes no address or port but its own.
+    #[track_caller]
+    pub fn api_server(account: Account, options: &[&str]) -> Self {
+        let mut skiff = Self::of("apiserver", None, account, options);
+        skiff.start();
+        skiff
+    }
+
     /// A folder, a port and the binary, with nothing running yet.
     pub fn prepared(account: Account, options: &[&str]) -> Self {
-        let alone = Alone::wait();
+        Self::of("up", Some(Alone::wait()), account, options)
+    }
+
+    fn of(verb: &'static str, alone: Option<Alone>, account: Account, options: &[&str]) -> Self {
         let folder = tempfile::Builder::new().prefix("skiff-").tempdir().expect("make a folder for a cluster");
         let skiff = Self {
             server: None,
@@ -55,6 +67,7 @@ impl Skiff {
             ready_after: Duration::ZERO,
             account,
             address: free_address(),
+            verb,
             options: options.iter().map(|option| (*option).to_owned()).collect(),
             folder,
             _alone: alone,
@@ -112,7 +125,7 @@ impl Skiff {
 
     fn command(&self) -> Command {
         let mut command = Command::new(self.binary());
-        command.arg("up").arg("--data-dir").arg(self.data_dir()).arg("--listen").arg(self.address.to_string());
+        command.arg(self.verb).arg("--data-dir").arg(self.data_dir()).arg("--listen").arg(self.address.to_string());
         command.arg("--kubeconfig").arg(self.kubeconfig()).args(&self.options);
         command.current_dir(self.path()).env_clear().env("HOME", self.path().join("home"));
         for name in ["PATH", "RUST_LOG", "RUST_BACKTRACE"] {

@@ -7,7 +7,7 @@ use super::{place, waiting};
 
 #[test]
 fn made_up_requests_are_answered_as_the_documents_say() {
-    let mut skiff = Skiff::up(Account::Ordinary, &["--runtime", "simulated", "--store", "memory"]);
+    let mut skiff = Skiff::api_server(Account::Ordinary, &["--store", "memory"]);
     place::run("600", &place::fetched("schemathesis").join("bin/python"), |command| {
         command.arg("run.py").current_dir(place::sources().join("schemathesis"));
         command
