@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+
+use crate::json::cursor::Cursor;
 
 /// The parts of `metadata` that reads are decided by: selectors, owners, deletion.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -24,47 +26,50 @@ impl Meta {
 
     /// Reads `metadata` out of an object's JSON; the rest is skipped.
     pub fn of_json(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        #[derive(Deserialize)]
-        struct Object<'a> {
-            #[serde(borrow)]
-            metadata: Metadata<'a>,
-        }
-        let Object { metadata } = serde_json::from_slice(bytes)?;
-        Ok(metadata.into())
+        let mut found = None;
+        let read = std::str::from_utf8(bytes).ok().and_then(|text| {
+            Cursor::new(text).object(|text, name| {
+                if name == "metadata" {
+                    found = Some(Self::read(text)?);
+                    return Some(());
+                }
+                text.pass_over()
+            })
+        });
+        read.and(found).ok_or_else(|| serde_json::Error::custom("there is no metadata"))
     }
 
     /// Reads it from where `metadata`'s `{` stands; what follows its `}` is not looked at.
     pub fn of_metadata(bytes: &[u8]) -> Result<Self, serde_json::Error> {
-        Metadata::deserialize(&mut serde_json::Deserializer::from_slice(bytes)).map(Self::from)
+        let text = std::str::from_utf8(bytes).map_err(serde_json::Error::custom)?;
+        Self::read(&mut Cursor::new(text)).ok_or_else(|| serde_json::Error::custom("the metadata is no object"))
     }
-}
 
-#[derive(Deserialize)]
-#[serde(rename_all = "camelCase")]
-struct Metadata<'a> {
-    #[serde(borrow, default)]
-    namespace: Cow<'a, str>,
-    #[serde(borrow, default)]
-    name: Cow<'a, str>,
-    #[serde(borrow, default)]
-    uid: Cow<'a, str>,
-    #[serde(borrow, default)]
-    labels: Option<BTreeMap<Cow<'a, str>, Cow<'a, str>>>,
-    #[serde(borrow, default)]
-    deletion_timestamp: Option<Cow<'a, str>>,
-}
-
-impl From<Metadata<'_>> for Meta {
-    fn from(metadata: Metadata<'_>) -> Self {
+    fn read(text: &mut Cursor<'_>) -> Option<Self> {
         let boxed = |text: Cow<'_, str>| text.into_owned().into_boxed_str();
-        let labels = metadata.labels.unwrap_or_default().into_iter().map(|(key, value)| (boxed(key), boxed(value)));
-        Self {
-            namespace: boxed(metadata.namespace),
-            name: boxed(metadata.name),
-            uid: boxed(metadata.uid),
-            labels: labels.collect(),
-            deleting: metadata.deletion_timestamp.is_some(),
-        }
+        let mut meta = Self::default();
+        text.object(|text, name| {
+            match &*name {
+                "namespace" => meta.namespace = boxed(text.string()?),
+                "name" => meta.name = boxed(text.string()?),
+                "uid" => meta.uid = boxed(text.string()?),
+                "labels" if text.peek()? == b'{' => {
+                    let mut labels = BTreeMap::new();
+                    text.object(|text, name| {
+                        labels.insert(boxed(name), boxed(text.string()?));
+                        Some(())
+                    })?;
+                    meta.labels = labels.into_iter().collect();
+                }
+                "deletionTimestamp" => {
+                    meta.deleting = text.peek()? == b'"';
+                    text.pass_over()?;
+                }
+                _ => text.pass_over()?,
+            }
+            Some(())
+        })?;
+        Some(meta)
     }
 }
 
@@ -80,6 +85,9 @@ mod tests {
         assert_eq!((&*meta.namespace, &*meta.name, meta.deleting), ("b", "a", true));
         let inside = bytes.windows(8).position(|part| part == br#"{"name":"#).unwrap();
         assert_eq!(Meta::of_metadata(&bytes[inside..]).unwrap(), meta);
+        for wrong in ["", "{}", "[]", r#"{"metadata":7}"#, r#"{"metadata":{"name":1}}"#, r#"{"metadata":{"a":"#] {
+            assert!(Meta::of_json(wrong.as_bytes()).is_err(), "{wrong}");
+        }
         assert_eq!((meta.label("x"), meta.label("y"), meta.label("z")), (Some("2"), Some("1"), None));
     }
 }

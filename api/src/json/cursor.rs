@@ -55,6 +55,21 @@ impl<'a> Cursor<'a> {
         (next == end || next == b',').then_some(next == end)
     }
 
+    /// Goes through the object that begins here, with `field` for what stands behind each name.
+    pub fn object(&mut self, mut field: impl FnMut(&mut Self, Cow<'a, str>) -> Option<()>) -> Option<()> {
+        if self.peek()? != b'{' {
+            return None;
+        }
+        let mut is_over = self.enter(b'}')?;
+        while !is_over {
+            let name = self.string()?;
+            self.expect(b':')?;
+            field(self, name)?;
+            is_over = self.is_over(b'}')?;
+        }
+        Some(())
+    }
+
     /// What stands between the quotes, as it is written.
     pub fn quoted(&mut self) -> Option<&'a str> {
         let text = self.text;

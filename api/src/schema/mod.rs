@@ -114,13 +114,24 @@ impl Definition {
         places().of_type(usize::from(self.0)).unwrap_or_default()
     }
 
-    fn lines(self) -> std::str::Lines<'static> {
+    fn lines(self) -> impl Iterator<Item = &'static str> {
         let end = places().of_type(usize::from(self.0) + 1).unwrap_or(TABLE.len());
-        TABLE[self.start()..end].lines()
+        let mut rest = &TABLE[self.start()..end];
+        std::iter::from_fn(move || {
+            let length = memchr(b'\n', rest.as_bytes()).unwrap_or(rest.len());
+            let line = (!rest.is_empty()).then(|| &rest[..length])?;
+            rest = rest.get(length + 1..).unwrap_or_default();
+            Some(line)
+        })
     }
 
-    fn header(self) -> std::str::Split<'static, char> {
-        self.lines().next().unwrap_or_default().split(' ')
+    fn header(self) -> impl Iterator<Item = &'static str> {
+        let mut rest = self.lines().next().unwrap_or_default();
+        std::iter::from_fn(move || {
+            let (first, others) = word(rest);
+            rest = others;
+            (!first.is_empty()).then_some(first)
+        })
     }
 
     pub fn name(self) -> &'static str {

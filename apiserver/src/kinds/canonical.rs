@@ -37,8 +37,11 @@ pub fn join(mut bytes: Vec<u8>, managed_fields: &ManagedFields) -> Vec<u8> {
     let place = place.expect("bytes are canonical where managed fields are joined to them");
     let before = if place.is_last && bytes[place.field.start - 1] != b'{' { "," } else { "" };
     let after = if place.is_last { "" } else { "," };
-    let field = [before.as_bytes(), b"\"managedFields\":", list, after.as_bytes()].concat();
-    bytes.splice(place.field.start..place.field.start, field);
+    let behind = bytes.split_off(place.field.start);
+    bytes.reserve(FIELD.len() + list.len() + behind.len() + 8);
+    for part in [before.as_bytes(), b"\"", FIELD.as_bytes(), b"\":", list, after.as_bytes(), &behind] {
+        bytes.extend_from_slice(part);
+    }
     bytes
 }
 

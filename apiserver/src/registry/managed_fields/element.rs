@@ -12,7 +12,7 @@ pub enum Element {
     /// A field of a struct, or an entry of a map.
     Field(Cow<'static, str>),
     /// An item of a list that is a map: the values of its keys, sorted by name.
-    Key(Box<[(Box<str>, Value)]>),
+    Key(Box<[(Cow<'static, str>, Value)]>),
     /// An item of a list that is a set.
     Item(Value),
     /// An item of a list that is neither.
@@ -29,7 +29,7 @@ impl Element {
         Self::Field(name.into())
     }
 
-    pub fn key(fields: impl IntoIterator<Item = (Box<str>, Value)>) -> Self {
+    pub fn key(fields: impl IntoIterator<Item = (Cow<'static, str>, Value)>) -> Self {
         let mut fields: Vec<_> = fields.into_iter().collect();
         fields.sort_by(|left, right| left.0.cmp(&right.0));
         Self::Key(fields.into())
@@ -43,14 +43,18 @@ impl Element {
                 let mut text = String::from("k:{");
                 for (number, (name, value)) in fields.iter().enumerate() {
                     text.push_str(if number == 0 { "" } else { "," });
-                    text.push_str(&Value::from(&**name).to_string());
+                    push_quoted(&mut text, name);
                     text.push(':');
-                    text.push_str(&value.to_string());
+                    push_scalar(&mut text, value);
                 }
                 text.push('}');
                 text
             }
-            Self::Item(value) => format!("v:{value}"),
+            Self::Item(value) => {
+                let mut text = String::from("v:");
+                push_scalar(&mut text, value);
+                text
+            }
             Self::Index(index) => format!("i:{index}"),
         }
     }
@@ -63,7 +67,7 @@ impl Element {
             "i" => rest.parse().ok().map(Self::Index),
             "k" => {
                 let fields: Map<String, Value> = serde_json::from_str(rest).ok()?;
-                Some(Self::key(fields.into_iter().map(|(name, value)| (name.into_boxed_str(), value))))
+                Some(Self::key(fields.into_iter().map(|(name, value)| (name.into(), value))))
             }
             _ => None,
         }
@@ -77,6 +81,24 @@ impl Element {
             Self::Index(_) => 3,
         }
     }
+}
+
+/// Nearly all keys are plain words: to put them in as they are is many times as fast as to format them.
+fn push_scalar(text: &mut String, value: &Value) {
+    match value {
+        Value::String(word) => push_quoted(text, word),
+        other => text.push_str(&other.to_string()),
+    }
+}
+
+fn push_quoted(text: &mut String, word: &str) {
+    if word.bytes().any(|byte| matches!(byte, b'"' | b'\\' | ..0x20)) {
+        text.push_str(&Value::from(word).to_string());
+        return;
+    }
+    text.push('"');
+    text.push_str(word);
+    text.push('"');
 }
 
 impl Ord for Element {
@@ -120,7 +142,7 @@ impl fmt::Display for Element {
     }
 }
 
-fn compare_keys(left: &[(Box<str>, Value)], right: &[(Box<str>, Value)]) -> Ordering {
+fn compare_keys(left: &[(Cow<'_, str>, Value)], right: &[(Cow<'_, str>, Value)]) -> Ordering {
     for (one, other) in left.iter().zip(right) {
         let ordering = one.0.cmp(&other.0).then_with(|| compare_values(&one.1, &other.1));
         if ordering != Ordering::Equal {

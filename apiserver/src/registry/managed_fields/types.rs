@@ -1,5 +1,6 @@
 //! What the schema says of a value: whether it is one thing, a list of items or a map of fields.
 
+use std::borrow::Cow;
 use std::cmp::Ordering;
 
 use api::schema::{Definition, Property, Shape, View};
@@ -46,7 +47,7 @@ pub enum Relation {
     Atomic,
     Set,
     /// Each is told apart by these fields.
-    Map(Property),
+    Map(Box<[&'static str]>),
 }
 
 pub struct MapType {
@@ -109,7 +110,7 @@ fn of_shape(shape: Shape, property: Option<Property>, value: Option<Sort>) -> At
         View::Reference(definition) => of_definition(definition, property, value),
         View::List(items) => {
             let relation = match property.and_then(|property| Some((property, property.list_type()?))) {
-                Some((property, "map")) => Relation::Map(property),
+                Some((property, "map")) => Relation::Map(property.list_map_keys().collect()),
                 Some((_, "set")) => Relation::Set,
                 _ => Relation::Atomic,
             };
@@ -233,7 +234,7 @@ impl ListType {
 
     /// What an item is told apart by.
     pub fn element(&self, item: impl Node) -> Result<Element, String> {
-        match self.relation {
+        match &self.relation {
             Relation::Atomic => Err("invalid indexing of non-associative list".to_owned()),
             Relation::Set => match item.sort() {
                 Sort::Map => Err("associative list without keys has an element that's a map type".to_owned()),
@@ -241,15 +242,15 @@ impl ListType {
                 Sort::Null => Err("associative list without keys has an element that's an explicit null".to_owned()),
                 Sort::Scalar => Ok(Element::Item(item.to_value())),
             },
-            Relation::Map(property) => {
+            Relation::Map(keys) => {
                 match item.sort() {
                     Sort::Map => {}
                     Sort::Null => return Err("associative list with keys may not have a null element".to_owned()),
                     _ => return Err("associative list with keys may not have non-map elements".to_owned()),
                 }
-                let keys = property.list_map_keys().map(|key| {
+                let keys = keys.iter().map(|key| {
                     let value = item.field(key).or_else(|| self.default_of(key));
-                    value.map(|value| (Box::from(key), value)).ok_or_else(|| {
+                    value.map(|value| (Cow::Borrowed(*key), value)).ok_or_else(|| {
                         format!(
                             "associative list with keys has an element that omits key field {key:?} (and doesn't have \
                              default value)"
