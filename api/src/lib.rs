@@ -1,5 +1,6 @@
 //! The nouns of Skiff: pure data and functions, without clock, socket or disk.
 
+pub mod channels;
 pub mod cidr;
 pub mod failure;
 pub mod field;

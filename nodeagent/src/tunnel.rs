@@ -17,6 +17,11 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 use tracing::debug;
 
+/// How much of what is sent to a command may wait until the command takes it.
+const STREAM_WINDOW: u32 = 64 * 1024;
+/// The same for all requests together: enough for many commands that take nothing, so that they hold up no others.
+const CONNECTION_WINDOW: u32 = 256 * STREAM_WINDOW;
+
 /// A stream in both directions.
 pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
 
@@ -82,7 +87,8 @@ pub async fn keep(uplink: Arc<dyn Uplink>, router: Router) {
             Ok(stream) => {
                 let since = tokio::time::Instant::now();
                 let service = TowerToHyperService::new(router.clone());
-                let server = http2::Builder::new(TokioExecutor::new());
+                let mut server = http2::Builder::new(TokioExecutor::new());
+                server.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(CONNECTION_WINDOW);
                 let ended = server.serve_connection(TokioIo::new(stream), service).await;
                 debug!(error = ended.err().map(tracing::field::display), "way back closed");
                 if since.elapsed() > Duration::from_secs(10) {

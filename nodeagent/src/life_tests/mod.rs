@@ -3,7 +3,9 @@
 mod process;
 mod simulated;
 mod static_pods;
+mod streams;
 
+use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -14,7 +16,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::DuplexStream;
 
 use crate::agent::{Agent, Options};
@@ -111,6 +113,26 @@ impl Drop for Setup {
 fn condition<'a>(object: &'a Value, kind: &str) -> &'a Value {
     let conditions = object["status"]["conditions"].as_array().map(Vec::as_slice).unwrap_or_default();
     conditions.iter().find(|condition| condition["type"] == kind).unwrap_or(&Value::Null)
+}
+
+fn shell(script: &str) -> Value {
+    json!({ "terminationGracePeriodSeconds": 2,
+        "containers": [{ "name": "main", "image": "host", "command": ["sh", "-c", script] }] })
+}
+
+fn is_running(pod: &Value) -> bool {
+    pod["status"]["phase"] == "Running" && condition(pod, "Ready")["status"] == "True"
+}
+
+/// The processes that have this word in their environment.
+fn marked(word: &str) -> usize {
+    let processes = std::fs::read_dir("/proc").unwrap().flatten();
+    let has_it = |path: &Path| std::fs::read(path.join("environ")).is_ok_and(|text| contains(&text, word));
+    processes.filter(|entry| has_it(&entry.path())).count()
+}
+
+fn contains(text: &[u8], word: &str) -> bool {
+    text.windows(word.len()).any(|part| part == word.as_bytes())
 }
 
 #[derive(Clone)]

@@ -7,17 +7,8 @@ use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
 
 use crate::fake_api::pod_path;
-use crate::life_tests::{Setup, condition};
+use crate::life_tests::{Setup, condition, is_running, marked, shell};
 use crate::runtime::RuntimeKind;
-
-fn shell(script: &str) -> Value {
-    json!({ "terminationGracePeriodSeconds": 2,
-        "containers": [{ "name": "main", "image": "host", "command": ["sh", "-c", script] }] })
-}
-
-fn is_running(pod: &Value) -> bool {
-    pod["status"]["phase"] == "Running" && condition(pod, "Ready")["status"] == "True"
-}
 
 fn container(pod: &Value) -> &Value {
     &pod["status"]["containerStatuses"][0]
@@ -27,17 +18,6 @@ fn container(pod: &Value) -> &Value {
 fn log(folder: &Path, uid: &str) -> Vec<String> {
     let text = std::fs::read_to_string(folder.join(format!("pods/{uid}/logs/main/0.log"))).unwrap_or_default();
     text.lines().map(|line| line.splitn(4, ' ').nth(3).unwrap_or_default().to_owned()).collect()
-}
-
-/// The processes that have this word in their environment.
-fn marked(word: &str) -> usize {
-    let processes = std::fs::read_dir("/proc").unwrap().flatten();
-    let has_it = |path: &Path| std::fs::read(path.join("environ")).is_ok_and(|text| contains(&text, word));
-    processes.filter(|entry| has_it(&entry.path())).count()
-}
-
-fn contains(text: &[u8], word: &str) -> bool {
-    text.windows(word.len()).any(|part| part == word.as_bytes())
 }
 
 #[tokio::test]

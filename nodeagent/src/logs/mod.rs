@@ -32,17 +32,17 @@ pub fn read(
     request: Request,
     is_written: impl Fn() -> bool + Send + Sync + 'static,
 ) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
-    let filter = Filter {
-        since: request.since,
-        with_times: request.with_times,
-        stream: request.stream,
-        left: request.limit_bytes,
-    };
-    let state = State { request, filter, reader: None, watch: None, is_over: false, looks: 0 };
-    futures::stream::try_unfold((state, is_written), |(mut state, is_written)| async move {
-        let piece = state.next(&is_written).await?;
-        Ok(piece.map(|piece| (piece, (state, is_written))))
-    })
+    State::new(request).pieces(is_written)
+}
+
+/// As `read`, from what the log is when this resolves: for those who follow what is written from now on.
+pub async fn open(
+    request: Request,
+    is_written: impl Fn() -> bool + Send + Sync + 'static,
+) -> std::io::Result<impl Stream<Item = std::io::Result<Bytes>> + Send> {
+    let mut state = State::new(request);
+    state.open().await?;
+    Ok(state.pieces(is_written))
 }
 
 struct State {
@@ -60,14 +60,39 @@ const LOOKS: u32 = 50;
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl State {
+    fn new(request: Request) -> Self {
+        let filter = Filter {
+            since: request.since,
+            with_times: request.with_times,
+            stream: request.stream,
+            left: request.limit_bytes,
+        };
+        Self { request, filter, reader: None, watch: None, is_over: false, looks: 0 }
+    }
+
+    fn pieces(
+        self,
+        is_written: impl Fn() -> bool + Send + Sync + 'static,
+    ) -> impl Stream<Item = std::io::Result<Bytes>> + Send {
+        futures::stream::try_unfold((self, is_written), |(mut state, is_written)| async move {
+            let piece = state.next(&is_written).await?;
+            Ok(piece.map(|piece| (piece, (state, is_written))))
+        })
+    }
+
+    async fn open(&mut self) -> std::io::Result<()> {
+        // The watch stands before the first look, so that nothing comes in between.
+        if let (true, Some(folder)) = (self.request.follow, self.request.path.parent()) {
+            self.watch = FolderWatch::new(folder, true).ok();
+        }
+        let (path, tail) = (self.request.path.clone(), self.request.tail_lines);
+        self.reader = Some(blocking(move || LogReader::open(&path, tail)).await?);
+        Ok(())
+    }
+
     async fn next(&mut self, is_written: &(impl Fn() -> bool + Sync)) -> std::io::Result<Option<Bytes>> {
         if self.reader.is_none() {
-            // The watch stands before the first look, so that nothing comes in between.
-            if let (true, Some(folder)) = (self.request.follow, self.request.path.parent()) {
-                self.watch = FolderWatch::new(folder, true).ok();
-            }
-            let (path, tail) = (self.request.path.clone(), self.request.tail_lines);
-            self.reader = Some(blocking(move || LogReader::open(&path, tail)).await?);
+            self.open().await?;
         }
         loop {
             if self.filter.is_full() {

@@ -12,7 +12,7 @@ use crate::pods::expansion::expand;
 use crate::pods::folders::PodFolder;
 use crate::references::Sources;
 use crate::references::fields::Fields;
-use crate::runtime::interface::{ContainerConfig, Mount};
+use crate::runtime::interface::{ContainerConfig, Mount, Stdin};
 
 /// What a container's configuration is made from, beside the container.
 pub struct Inputs<'a> {
@@ -60,6 +60,7 @@ pub fn config(container: &Container, inputs: &Inputs<'_>) -> Result<ContainerCon
         port: first_port(container),
         no_new_privileges: identity.no_new_privileges,
         log_file: inputs.folder.log(&container.name, inputs.attempt),
+        stdin: stdin(container),
     })
 }
 
@@ -68,6 +69,14 @@ fn amount(
     name: &str,
 ) -> Option<Quantity> {
     Quantity::parse(&map?.get(name)?.0).ok().filter(|amount| !amount.is_zero())
+}
+
+fn stdin(container: &Container) -> Stdin {
+    match (container.stdin, container.stdin_once) {
+        (Some(true), Some(true)) => Stdin::Once,
+        (Some(true), _) => Stdin::Open,
+        _ => Stdin::Empty,
+    }
 }
 
 fn first_port(container: &Container) -> Option<u16> {

@@ -2,7 +2,6 @@
 
 use std::io;
 use std::sync::Arc;
-use std::time::Duration;
 
 use async_trait::async_trait;
 use k8s_openapi::api::core::v1::ContainerStatus;
@@ -11,8 +10,8 @@ use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
 use crate::runtime::interface::{
-    ContainerConfig, Ended, ExecOutput, Exit, ExitSink, Found, FoundState, ImageProblem, PodIdentity, Runtime, Started,
-    StopSignal,
+    Command, ContainerConfig, Ended, Exit, ExitSink, Found, FoundState, ImageProblem, Input, PodIdentity, Runtime,
+    Started, StopSignal, Streams,
 };
 
 /// Every container runs until it is told to stop, and then it stops at once.
@@ -121,8 +120,14 @@ impl Runtime for Simulated {
         Ok(())
     }
 
-    async fn exec(&self, _id: &str, _command: &[String], _limit: Duration) -> anyhow::Result<ExecOutput> {
-        anyhow::bail!("a simulated container runs no commands")
+    async fn open(&self, _id: &str, _command: &Command) -> anyhow::Result<Streams> {
+        anyhow::bail!(
+            "the simulated runtime runs no commands: its containers are only a status; use a node with the process runtime"
+        )
+    }
+
+    async fn input(&self, _id: &str) -> anyhow::Result<Option<Input>> {
+        Ok(None)
     }
 
     async fn remove_pod(&self, _pod: &PodIdentity) {}

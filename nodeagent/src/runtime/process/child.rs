@@ -1,15 +1,16 @@
 //! What a process of a container does between its birth and its program: limits, mounts, identity.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Child, Command};
 
 use nix::mount::MsFlags;
 use nix::sched::CloneFlags;
 use nix::sys::resource::{Resource, setrlimit};
-use nix::sys::signal::{SigHandler, Signal};
+use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::unistd::{Gid, Uid};
 
 use crate::runtime::process::launch::Launch;
@@ -27,14 +28,45 @@ pub enum Namespace {
     Of(i32),
 }
 
-/// Has the command take on all that makes a process one of the container. The caller has one thread, so that the new
+/// A command that takes on all that makes a process one of the container. The caller has one thread, so that the new
 /// process may allocate.
-pub fn prepare(command: &mut Command, launch: &Launch, namespace: Namespace) {
+pub fn command(launch: &Launch, namespace: Namespace, program: &OsStr) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear().envs(launch.environment.iter().map(|(name, value)| (name, value)));
     let launch = launch.clone();
     // SAFETY: between fork and exec only this thread exists in the child, and it existed alone in the parent too.
     unsafe {
         command.pre_exec(move || become_container(&launch, &namespace));
     }
+    command
+}
+
+/// Has the command make its standard input its terminal.
+pub fn take_terminal(command: &mut Command) {
+    let take = || {
+        // SAFETY: the call takes two numbers and touches no memory of ours.
+        match unsafe { libc::ioctl(libc::STDIN_FILENO, libc::TIOCSCTTY, 0) } {
+            0 => Ok(()),
+            _ => Err(io::Error::last_os_error()),
+        }
+    };
+    // SAFETY: it is one system call.
+    unsafe {
+        command.pre_exec(take);
+    }
+}
+
+/// Starts the command; a program that is not there is named as other runtimes do.
+pub fn spawn(command: &mut Command) -> anyhow::Result<Child> {
+    command.spawn().map_err(|error| {
+        let program = command.get_program().display();
+        match error.kind() {
+            io::ErrorKind::NotFound => {
+                anyhow::anyhow!("exec: \"{program}\": executable file or working directory not found")
+            }
+            _ => anyhow::Error::new(error).context(format!("exec: \"{program}\"")),
+        }
+    })
 }
 
 fn become_container(launch: &Launch, namespace: &Namespace) -> io::Result<()> {
@@ -43,6 +75,8 @@ fn become_container(launch: &Launch, namespace: &Namespace) -> io::Result<()> {
         // SAFETY: the default action installs no handler.
         unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl)? };
     }
+    // What the small process reads as events would else be held back from the container for ever.
+    SigSet::empty().thread_set_mask()?;
     for entry in &launch.group_entries {
         // The limit of this sort is lost when it fails, and the container is not.
         let _ = fs::write(entry, "0");

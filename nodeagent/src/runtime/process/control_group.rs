@@ -3,12 +3,15 @@
 use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use crate::runtime::interface::ContainerConfig;
 
 const ROOT: &str = "/sys/fs/cgroup";
 /// All groups of ours are in one of this name.
 const OURS: &str = "skiff";
+const REMOVALS: u32 = 100;
+const REMOVE_EVERY: Duration = Duration::from_millis(10);
 /// How often the scheduler looks at a limit, in microseconds.
 const PERIOD: u64 = 100_000;
 
@@ -89,10 +92,15 @@ fn set(folder: &Path, settings: &[(&str, String)]) -> io::Result<()> {
     Ok(())
 }
 
-/// Takes a container's groups away; they are empty by now.
+/// Takes a container's groups away; they are empty by now, or as soon as its last command has ended. It blocks.
 pub fn remove(entries: &[PathBuf]) {
     for folder in entries.iter().filter_map(|entry| entry.parent()) {
-        let _ = fs::remove_dir(folder);
+        for _ in 0..REMOVALS {
+            match fs::remove_dir(folder) {
+                Err(error) if error.kind() == io::ErrorKind::ResourceBusy => std::thread::sleep(REMOVE_EVERY),
+                _ => break,
+            }
+        }
     }
 }
 

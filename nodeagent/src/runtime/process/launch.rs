@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use crate::runtime::interface::Mount;
+use crate::runtime::interface::{Mount, Stdin};
 
 /// All that is needed to start a container. The file holds the environment, and so is for its owner only.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -32,6 +32,9 @@ pub struct Launch {
     /// The file that counts the kills for want of memory.
     pub memory_events: Option<PathBuf>,
     pub log_file: PathBuf,
+    /// Missing in the files of older agents.
+    #[serde(default)]
+    pub stdin: Stdin,
 }
 
 /// A mount in the container's own mount namespace.
@@ -96,6 +99,11 @@ impl Folder {
     /// Held by the shim for as long as it lives: the agent opens it and hands it on, so there is no moment in between.
     pub fn lock(&self) -> PathBuf {
         self.0.join("lock")
+    }
+
+    /// The pipe through which the main process is told something, if it is; gone when it is closed for good.
+    pub fn stdin(&self) -> PathBuf {
+        self.0.join("stdin")
     }
 
     pub fn launch(&self) -> io::Result<Launch> {

@@ -67,7 +67,7 @@ impl LogWriter {
         self.append(&text);
     }
 
-    /// Writes the lines that never got their end.
+    /// Writes the lines that have no end yet as parts.
     pub fn finish(&mut self) {
         let time = self.clock.now();
         let mut text = Vec::new();

@@ -2,13 +2,16 @@
 //!
 //! Beside each container runs a shim, this program once more: it holds the pipes, writes the log, and notes the end, so
 //! that the agent may come and go. The folder of a run, `containers/NAME/ATTEMPT` in that of the pod, holds what is to
-//! be run (`launch.json`), what runs (`run.json`), how it ended (`end.json`), and a lock that the shim holds.
+//! be run (`launch.json`), what runs (`run.json`), how it ended (`end.json`), a lock that the shim holds, and for a
+//! container with `stdin` the pipe that leads there. The main process has no terminal, even with `tty`: its input and
+//! output are pipes then, too.
 //!
 //! What it cannot do: files and network are the host's, and a container binds its pod's address by itself (`POD_IP`).
 //! Without root there are no mounts (the folder of volume `a-b` is in `SKIFF_VOLUME_A_B`), no other users, and memory
 //! is limited by what a process may allocate; with root, mounts go only to places that the host has.
 
 mod child;
+mod commands;
 mod control_group;
 mod echo;
 mod exec;
@@ -16,8 +19,10 @@ mod launch;
 pub mod log_writer;
 mod pidfd;
 mod procfs;
+mod reaping;
 mod shim;
 mod start;
+mod terminal;
 
 use std::collections::HashMap;
 use std::ffi::OsString;
@@ -25,7 +30,6 @@ use std::io;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use anyhow::Context;
 use async_trait::async_trait;
@@ -34,24 +38,22 @@ use lifecycle::clock::Clock;
 use lifecycle::tasks::Tasks;
 use nix::sys::wait::{WaitPidFlag, waitpid};
 use nix::unistd::Pid;
-use tokio::io::AsyncReadExt;
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
 use crate::runtime::Setting;
 use crate::runtime::interface::{
-    ContainerConfig, Ended, ExecOutput, Exit, ExitSink, Found, FoundState, ImageProblem, PodIdentity, Runtime, Started,
-    StopSignal,
+    Command, ContainerConfig, Ended, Exit, ExitSink, Found, FoundState, ImageProblem, Input, PodIdentity, Runtime,
+    Started, Stdin, StopSignal, Streams,
 };
-use crate::runtime::process::launch::{EndRecord, Folder, Launch, RunRecord};
+use crate::runtime::process::launch::{EndRecord, Folder, Launch, ProcessMark, RunRecord};
 use crate::runtime::process::pidfd::PidFd;
 
 /// The image that is this program's own demo server.
 const ECHO_IMAGE: &str = "skiff.dev/echo";
 /// The variable that every process of a container carries, with the container's id.
 const MARK: &str = "SKIFF_CONTAINER";
-/// How much of what a command wrote is kept.
-const OUTPUT: u64 = 10 * 1024;
+const ENDED: &str = "the container does not run: try again when it does";
 
 type Main = fn(&mut dyn Iterator<Item = OsString>) -> i32;
 
@@ -79,6 +81,8 @@ struct Handle {
     folder: Folder,
     /// None if it ended before it could be held.
     main: Option<PidFd>,
+    shim: ProcessMark,
+    stdin: Stdin,
     /// Cancelled when the container has ended: commands inside it end with it.
     ended: CancellationToken,
 }
@@ -119,7 +123,13 @@ impl Process {
     fn watch(&self, shim: PidFd, watched: Watched) {
         let ended = CancellationToken::new();
         let main = PidFd::of(&watched.record.main).ok();
-        let handle = Handle { folder: watched.folder.clone(), main, ended: ended.clone() };
+        let handle = Handle {
+            folder: watched.folder.clone(),
+            main,
+            shim: watched.record.shim.clone(),
+            stdin: watched.launch.stdin,
+            ended: ended.clone(),
+        };
         let id = watched.launch.id.clone();
         self.running.lock().unwrap_or_else(PoisonError::into_inner).insert(id.clone(), Arc::new(handle));
         let running = Arc::clone(&self.running);
@@ -267,40 +277,12 @@ impl Runtime for Process {
         handle.main.as_ref().map_or(Ok(()), |main| main.send(number))
     }
 
-    async fn exec(&self, id: &str, command: &[String], limit: Duration) -> anyhow::Result<ExecOutput> {
-        let handle = self.handle(id).context("the container does not run")?;
-        let mut process = tokio::process::Command::new(&self.program);
-        process.arg("container-exec").arg(handle.folder.path()).args(command).env_clear().kill_on_drop(true);
-        let pipe = std::process::Stdio::piped;
-        process.stdin(pipe()).stdout(pipe()).stderr(pipe());
-        let mut child = process.spawn().context("start the command")?;
-        let input = child.stdin.take();
-        let (Some(output), Some(errors)) = (child.stdout.take(), child.stderr.take()) else {
-            anyhow::bail!("the command has no pipes");
-        };
-        let (mut text, mut error_text) = (Vec::new(), Vec::new());
-        let work = async {
-            let (mut output, mut errors) = (output.take(OUTPUT), errors.take(OUTPUT));
-            let _ = tokio::join!(output.read_to_end(&mut text), errors.read_to_end(&mut error_text));
-            child.wait().await
-        };
-        let status = tokio::select! {
-            status = work => Ok(status),
-            () = tokio::time::sleep(limit) => Err(format!("command timed out after {limit:?}")),
-            () = handle.ended.cancelled() => Err("the container ended before the command".to_owned()),
-        };
-        drop(input);
-        let status = match status {
-            Ok(status) => status,
-            Err(problem) => {
-                // With its input closed the small process ends the command, and then itself.
-                let _ = tokio::time::timeout(Duration::from_secs(1), child.wait()).await;
-                anyhow::bail!(problem);
-            }
-        };
-        let code = status.context("wait for the command")?.code().unwrap_or(-1);
-        text.extend_from_slice(&error_text);
-        Ok(ExecOutput { code, output: String::from_utf8_lossy(&text).into_owned() })
+    async fn open(&self, id: &str, command: &Command) -> anyhow::Result<Streams> {
+        commands::open(&self.program, &*self.handle(id).context(ENDED)?, command)
+    }
+
+    async fn input(&self, id: &str) -> anyhow::Result<Option<Input>> {
+        commands::input(&*self.handle(id).context(ENDED)?)
     }
 
     async fn remove_pod(&self, pod: &PodIdentity) {

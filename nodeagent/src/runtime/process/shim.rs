@@ -1,28 +1,30 @@
 //! The process beside a container: it holds the container's pipes, writes its log, and notes how it ended.
 //! It runs on when the agent dies, has one thread, and does nothing else.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use lifecycle::clock::Clock;
-use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout};
 use nix::sys::signal::{SigHandler, SigSet, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
-use nix::sys::wait::{Id, WaitPidFlag, WaitStatus, waitid, waitpid};
+use nix::sys::stat::Mode;
 use nix::unistd::Pid;
 
+use crate::runtime::interface::Stdin;
 use crate::runtime::process::child;
 use crate::runtime::process::launch::{Answer, EndRecord, Folder, Launch, RunRecord};
 use crate::runtime::process::log_writer::{LogWriter, Stream};
-use crate::runtime::process::procfs;
+use crate::runtime::process::{procfs, reaping};
 
 /// How long what was written to the pipes is still read after all processes have ended.
 const DRAIN: Duration = Duration::from_secs(1);
+/// By this the agent says that the main process is told nothing more.
+pub const CLOSE_STDIN: Signal = Signal::SIGUSR1;
 
 /// Runs the shim of the container whose folder is the only argument.
 pub fn main(mut arguments: impl Iterator<Item = OsString>) -> i32 {
@@ -46,6 +48,9 @@ struct Shim {
     signals: SignalFd,
     main: Pid,
     pipes: Vec<Pipe>,
+    /// Keeps the main process from seeing an end of its input between two clients.
+    stdin: Option<File>,
+    folder: Folder,
     log: LogWriter,
     memory_kills: Option<u64>,
     launch: Launch,
@@ -65,7 +70,8 @@ fn start(folder: &Folder) -> anyhow::Result<Shim> {
     let memory_kills = memory_kills(&launch);
     let signals = SignalFd::with_flags(&signals(), SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK)?;
     let log = LogWriter::open(&launch.log_file, Clock::system())?;
-    let mut main = spawn(&launch)?;
+    let stdin = if launch.stdin == Stdin::Empty { None } else { Some(make_stdin(folder)?) };
+    let mut main = spawn(folder, &launch)?;
     let mut pipes = Vec::new();
     if let Some(pipe) = main.stdout.take() {
         pipes.push(Pipe { file: File::from(OwnedFd::from(pipe)), stream: Stream::Stdout });
@@ -79,7 +85,17 @@ fn start(folder: &Folder) -> anyhow::Result<Shim> {
         RunRecord { shim: procfs::mark(own)?, main: procfs::mark(pid)?, started_at: Clock::system().now_seconds() };
     folder.set_run(&record)?;
     answer(&Answer::Running(record));
-    Ok(Shim { _lock: lock, signals, main: Pid::from_raw(pid), pipes, log, memory_kills, launch })
+    Ok(Shim {
+        _lock: lock,
+        signals,
+        main: Pid::from_raw(pid),
+        pipes,
+        stdin,
+        folder: folder.clone(),
+        log,
+        memory_kills,
+        launch,
+    })
 }
 
 /// Makes this process independent of the agent and its terminal, and the parent of all orphans of its container.
@@ -93,21 +109,24 @@ fn detach() -> nix::Result<()> {
 }
 
 fn signals() -> SigSet {
-    SigSet::from_iter([Signal::SIGCHLD, Signal::SIGTERM])
+    SigSet::from_iter([Signal::SIGCHLD, Signal::SIGTERM, CLOSE_STDIN])
 }
 
-fn spawn(launch: &Launch) -> anyhow::Result<Child> {
+/// Makes the pipe that leads to the main process. It is open in both directions, so that nobody waits for the other.
+fn make_stdin(folder: &Folder) -> io::Result<File> {
+    nix::unistd::mkfifo(&folder.stdin(), Mode::S_IRUSR | Mode::S_IWUSR)?;
+    File::options().read(true).write(true).open(folder.stdin())
+}
+
+fn spawn(folder: &Folder, launch: &Launch) -> anyhow::Result<Child> {
     let (program, arguments) = launch.arguments.split_first().ok_or_else(|| anyhow::anyhow!("no command specified"))?;
-    let mut command = Command::new(program);
-    command.args(arguments).env_clear().envs(launch.environment.iter().map(|(name, value)| (name, value)));
-    command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-    child::prepare(&mut command, launch, child::Namespace::New);
-    command.spawn().map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => {
-            anyhow::anyhow!("exec: \"{program}\": executable file or working directory not found")
-        }
-        _ => anyhow::Error::new(error).context(format!("exec: \"{program}\"")),
-    })
+    let mut command = child::command(launch, child::Namespace::New, OsStr::new(program));
+    command.args(arguments).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.stdin(match launch.stdin {
+        Stdin::Empty => Stdio::null(),
+        Stdin::Open | Stdin::Once => File::open(folder.stdin())?.into(),
+    });
+    child::spawn(&mut command)
 }
 
 /// Tells the agent how the start went. An agent that has died meanwhile reads the records instead.
@@ -131,7 +150,7 @@ impl Shim {
             }
         };
         let finished_at = Clock::system().now_seconds();
-        end_the_rest(self.main);
+        reaping::end_the_rest(self.main);
         let deadline = Instant::now() + DRAIN;
         while !self.pipes.is_empty() && Instant::now() < deadline {
             self.wait(PollTimeout::from(100_u8));
@@ -162,6 +181,10 @@ impl Shim {
                 Ok(0) => {}
                 Ok(length) => {
                     self.log.write(pipe.stream, &buffer[..length]);
+                    if self.launch.stdin != Stdin::Empty {
+                        // It may be a question, which a client that is attached has to see.
+                        self.log.finish();
+                    }
                     kept.push(pipe);
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => kept.push(pipe),
@@ -178,53 +201,18 @@ impl Shim {
                 // Whoever ends this process means the container.
                 let _ = nix::sys::signal::kill(self.main, Signal::SIGTERM);
             }
-        }
-        // The main process is left uncollected, so that its group's number is not given to another group meanwhile.
-        let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
-        if let Some(code) = waitid(Id::Pid(self.main), look).ok().and_then(|status| code(status, self.main)) {
-            return Some(code);
-        }
-        loop {
-            match waitpid(None, Some(WaitPidFlag::WNOHANG)) {
-                Ok(WaitStatus::StillAlive) => return None,
-                Ok(status) => {
-                    if let Some(code) = code(status, self.main) {
-                        return Some(code);
-                    }
-                }
-                Err(Errno::EINTR) => {}
-                Err(_) => return None,
+            if info.ssi_signo == CLOSE_STDIN as u32 && self.stdin.take().is_some() {
+                // What is in the pipe is still read; nobody finds it any more.
+                let _ = fs::remove_file(self.folder.stdin());
             }
         }
-    }
-}
-
-fn code(status: WaitStatus, main: Pid) -> Option<i32> {
-    match status {
-        WaitStatus::Exited(pid, code) if pid == main => Some(code),
-        WaitStatus::Signaled(pid, signal, _) if pid == main => Some(128 + signal as i32),
-        _ => None,
+        reaping::collect(self.main)
     }
 }
 
 fn is_readable(file: &File) -> bool {
     let mut one = [PollFd::new(file.as_fd(), PollFlags::POLLIN)];
     nix::poll::poll(&mut one, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
-}
-
-/// Kills what the main process left behind: its group, and whoever of its descendants became ours.
-fn end_the_rest(main: Pid) {
-    let _ = nix::sys::signal::killpg(main, Signal::SIGKILL);
-    loop {
-        for pid in procfs::children() {
-            let _ = nix::sys::signal::kill(Pid::from_raw(pid), Signal::SIGKILL);
-        }
-        match waitpid(None, None) {
-            Err(Errno::ECHILD) => return,
-            Err(Errno::EINTR) | Ok(_) => {}
-            Err(_) => return,
-        }
-    }
 }
 
 /// How often the kernel has killed in the container's control group for want of memory.

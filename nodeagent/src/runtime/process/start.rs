@@ -138,6 +138,7 @@ fn launch_of(config: &ContainerConfig, program: &Path) -> anyhow::Result<(Launch
         group_entries: limits.entries,
         memory_events: limits.memory_events,
         log_file: config.log_file.clone(),
+        stdin: config.stdin,
         id,
     };
     let warnings = mount(config, &mut launch);

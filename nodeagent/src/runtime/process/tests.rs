@@ -1,10 +1,13 @@
 //! Real processes, each in a folder of its own, each ended by its number.
 
+mod commands;
+
 use std::path::Path;
 use std::sync::mpsc::{Receiver, channel};
+use std::time::Duration;
 
 use super::*;
-use crate::runtime::interface::Mount;
+use crate::runtime::interface::{Mount, Stdin};
 
 struct Place {
     folder: tempfile::TempDir,
@@ -60,6 +63,7 @@ impl Place {
             port: None,
             no_new_privileges: false,
             log_file: self.log(),
+            stdin: Stdin::Empty,
         }
     }
 
@@ -130,6 +134,15 @@ async fn a_container_is_asked_to_end_and_then_made_to() {
     let stubborn = place.start(&runtime, &["sh", "-c", "trap '' TERM; while :; do sleep 0.01; done"]).await;
     runtime.signal(&stubborn.id, StopSignal::Kill).await.unwrap();
     assert_eq!(place.end().await.code, 137);
+}
+
+#[tokio::test]
+async fn no_signal_is_held_back_from_a_container() {
+    let place = Place::new();
+    let runtime = place.runtime();
+    place.start(&runtime, &["grep", "SigBlk", "/proc/self/status"]).await;
+    assert_eq!(place.end().await.code, 0);
+    assert_eq!(place.log_lines(), ["stdout F SigBlk:\t0000000000000000"]);
 }
 
 #[tokio::test]

@@ -1,57 +1,24 @@
-//! What a node answers, under the names of a kubelet: logs, pods, health, measurements.
+//! What a container wrote, as the kubelet's `/containerLogs` answers it.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Json;
-use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, Query, State};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
 use http::StatusCode;
 use jiff::Timestamp;
-use k8s_openapi::List;
-use k8s_openapi::api::core::v1::{ContainerStatus, Pod};
-use lifecycle::metrics::Metrics;
+use k8s_openapi::api::core::v1::ContainerStatus;
 use serde::Deserialize;
 
 use crate::logs;
-use crate::pods::context::Context;
-
-/// A refusal, with the sentence that the client shows.
-type Refusal = (StatusCode, String);
-
-#[derive(Clone)]
-struct Shared {
-    context: Arc<Context>,
-    metrics: Metrics,
-}
-
-pub fn router(context: Arc<Context>, metrics: Metrics) -> Router {
-    Router::new()
-        .route("/containerLogs/{namespace}/{pod}/{container}", get(container_logs))
-        .route("/pods", get(pods))
-        .route("/healthz", get(async || "ok"))
-        .route("/metrics", get(measurements))
-        .with_state(Shared { context, metrics })
-}
-
-async fn pods(State(shared): State<Shared>) -> Json<List<Pod>> {
-    let residents = shared.context.directory.all();
-    let items = residents.iter().filter_map(|resident| Some(*resident.mailbox.shown()?.decode())).collect();
-    Json(List { items, ..List::default() })
-}
-
-async fn measurements(State(shared): State<Shared>) -> Response {
-    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-    ([(http::header::CONTENT_TYPE, kind)], shared.metrics.encode()).into_response()
-}
+use crate::server::find::{self, Refusal};
+use crate::server::{Shared, query};
 
 /// As the API server passes it on.
 #[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase", default)]
-struct LogQuery {
+pub struct LogQuery {
     follow: Option<String>,
     previous: Option<String>,
     timestamps: Option<String>,
@@ -62,51 +29,31 @@ struct LogQuery {
     stream: Option<String>,
 }
 
-/// `true`, `1`, or just the name.
-fn is_set(flag: Option<&String>) -> bool {
-    flag.is_some_and(|text| matches!(text.as_str(), "" | "1" | "true" | "True"))
-}
-
-async fn container_logs(
+pub async fn container_logs(
     State(shared): State<Shared>,
     Path((namespace, name, container)): Path<(String, String, String)>,
-    Query(query): Query<LogQuery>,
+    Query(parameters): Query<LogQuery>,
 ) -> Result<Response, Refusal> {
     let context = shared.context;
-    let pod = find(&context, &namespace, &name)?;
-    let status = status_of(&pod, &container)
-        .ok_or_else(|| (StatusCode::NOT_FOUND, format!("container \"{container}\" not found in pod \"{name}\"")))?;
-    let attempt = attempt(&name, status, is_set(query.previous.as_ref()))?;
+    let pod = find::pod(&context, &namespace, &name)?;
+    let status = find::status(&pod, &container)?;
+    let attempt = attempt(&name, status, query::is_set(parameters.previous.as_deref()))?;
     let uid = pod.metadata.uid.as_deref().unwrap_or_default();
     let Some(path) = context.log_file(uid, &container, attempt) else { return Ok(Body::empty().into_response()) };
-    let since = query.since_seconds.map(|seconds| context.clock.now() - Duration::from_secs(seconds));
+    let since = parameters.since_seconds.map(|seconds| context.clock.now() - Duration::from_secs(seconds));
     let request = logs::Request {
         path,
-        follow: is_set(query.follow.as_ref()),
-        tail_lines: query.tail_lines,
-        limit_bytes: query.limit_bytes,
-        since: since.or(query.since_time),
-        with_times: is_set(query.timestamps.as_ref()),
-        stream: stream(query.stream.as_deref())?,
+        follow: query::is_set(parameters.follow.as_deref()),
+        tail_lines: parameters.tail_lines,
+        limit_bytes: parameters.limit_bytes,
+        since: since.or(parameters.since_time),
+        with_times: query::is_set(parameters.timestamps.as_deref()),
+        stream: stream(parameters.stream.as_deref())?,
     };
-    let id = status.container_id.as_deref().and_then(|id| id.split_once("://")).map(|(_, id)| id.to_owned());
+    let id = find::id(status).map(str::to_owned);
     let runtime = Arc::clone(&context.runtime);
     let is_written = move || id.as_deref().is_some_and(|id| runtime.runs(id));
     Ok(Body::from_stream(logs::read(request, is_written)).into_response())
-}
-
-/// The newest pod of this name: one that was replaced may still be ending.
-fn find(context: &Context, namespace: &str, name: &str) -> Result<Box<Pod>, Refusal> {
-    let residents = context.directory.all().into_iter();
-    let named =
-        residents.filter(|resident| &*resident.identity.namespace == namespace && &*resident.identity.name == name);
-    let pods = named.filter_map(|resident| Some(resident.mailbox.shown()?.decode()));
-    let newest = pods.max_by_key(|pod| pod.metadata.creation_timestamp.as_ref().map(|time| time.0));
-    newest.ok_or_else(|| (StatusCode::NOT_FOUND, format!("pod \"{name}\" not found in namespace \"{namespace}\"")))
-}
-
-fn status_of<'a>(pod: &'a Pod, container: &str) -> Option<&'a ContainerStatus> {
-    crate::pods::resume::statuses(pod).find(|status| status.name == container)
 }
 
 /// Which run of the container is meant.
