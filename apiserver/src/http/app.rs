@@ -2,6 +2,7 @@
 
 use lifecycle::clock::Clock;
 use lifecycle::metrics::Metrics;
+use lifecycle::tasks::Tasks;
 use tokio_util::sync::CancellationToken;
 
 use crate::http::authentication::TokenAuthenticators;
@@ -29,6 +30,8 @@ pub struct App {
     pub health: Health,
     pub discovery: Discovery,
     pub openapi: OpenApi,
+    /// Where streams go on that have left HTTP.
+    pub tasks: Tasks,
     pub tunnels: Tunnels,
     pub recent: Recent,
 }

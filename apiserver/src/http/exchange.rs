@@ -12,6 +12,7 @@ use crate::context::{User, Warnings};
 use crate::http::content::accept::Accepted;
 use crate::http::path::{self, ApiPath, Target};
 use crate::http::query::Query;
+use crate::http::streaming;
 use crate::kinds::erased::KindRef;
 use crate::registry::Registry;
 
@@ -135,7 +136,7 @@ impl Exchange {
     /// Whether the answer may take as long as the client likes.
     pub fn is_long_running(&self) -> bool {
         match &self.attributes.target {
-            Some(target) => self.attributes.verb == Verb::Watch || target.subresource == "log",
+            Some(target) => self.attributes.verb == Verb::Watch || streaming::is_stream(&target.subresource),
             None => self.attributes.path.starts_with(TUNNELS),
         }
     }

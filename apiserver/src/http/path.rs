@@ -48,6 +48,9 @@ pub struct Target {
 /// What may follow the name of a Namespace without being a resource inside it.
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
 
+/// Whatever follows it is no part of the API.
+pub const PROXY: &str = "proxy";
+
 /// Reads a path as it stands in a request.
 pub fn parse(path: &str) -> ApiPath {
     let Some(path) = decode(path) else { return ApiPath::Unknown };
@@ -71,16 +74,19 @@ fn below_version(group: &str, version: &str, parts: Vec<&str>) -> ApiPath {
     }
     let legacy_watch = parts[0] == "watch" && parts.len() > 1;
     let parts = if legacy_watch { &parts[1..] } else { &parts[..] };
-    if parts.iter().any(|part| part.is_empty()) {
-        return ApiPath::Unknown;
-    }
     let (namespace, parts) = match parts {
+        ["namespaces", "", ..] => return ApiPath::Unknown,
         ["namespaces", namespace, subresource, ..] if !NAMESPACE_SUBRESOURCES.contains(subresource) => {
             (*namespace, &parts[2..])
         }
         ["namespaces", namespace, ..] => (*namespace, parts),
         _ => ("", parts),
     };
+    // What is behind a proxy is its own business.
+    let parts = if parts.get(2) == Some(&PROXY) { &parts[..3] } else { parts };
+    if parts.iter().any(|part| part.is_empty()) {
+        return ApiPath::Unknown;
+    }
     let part = |index: usize| parts.get(index).map(|part| (*part).to_owned()).unwrap_or_default();
     ApiPath::Resource(Target {
         group,
@@ -152,6 +158,8 @@ mod tests {
             ("/api/v1/namespaces/d/finalize", "|v1|d|namespaces|d|finalize"),
             ("/apis/apps/v1/namespaces/d/deployments/x/scale", "apps|v1|d|deployments|x|scale"),
             ("/api/v1/namespaces/d/pods/a%3Ab", "|v1|d|pods|a:b|"),
+            ("/api/v1/namespaces/d/services/https:s:web/proxy/a//b/", "|v1|d|services|https:s:web|proxy"),
+            ("/api/v1/nodes/n/proxy/namespaces/x", "|v1||nodes|n|proxy"),
             // Nothing is served there, which is for the kind to say.
             ("/api/v1/namespaces/d/pods/p/log/x", "|v1|d|pods|p|log/x"),
         ] {

@@ -19,7 +19,6 @@ use crate::http::app::App;
 use crate::http::content::accept::{self, Accepted, Encoding, Form, Offer};
 use crate::http::content::body::{self, Sent};
 use crate::http::exchange::{Attributes, Exchange, Verb};
-use crate::http::logs;
 use crate::http::measures::Measures;
 use crate::http::methods;
 use crate::http::path::Target;
@@ -30,6 +29,7 @@ use crate::http::reply::object::{self, Look, accepts_gzip};
 use crate::http::reply::table::RowObject;
 use crate::http::reply::watch::{self, Counted, Watching};
 use crate::http::reply::web_socket;
+use crate::http::streaming;
 use crate::kinds::erased::KindRef;
 use crate::kinds::facts::{Facts, Subresource};
 use crate::registry;
@@ -76,14 +76,14 @@ async fn answer(
 ) -> Result<Response, Failure> {
     let (parts, body) = request.into_parts();
     let kind = exchange.kind.ok_or_else(Failure::unknown_resource)?;
+    let place = Place::find(app, exchange, &parts, kind, target)?;
+    if streaming::is_stream(&target.subresource) {
+        return streaming::serve(app, target, Request::from_parts(parts, body)).await;
+    }
     if parts.method == Method::HEAD {
         return Err(Failure::method_not_allowed());
     }
-    let place = Place::find(app, exchange, &parts, kind, target)?;
     match exchange.attributes.verb {
-        Verb::Get if target.subresource == "log" => {
-            logs::serve(app, &place.query, &target.namespace, &target.name).await
-        }
         Verb::Get => place.get().await,
         Verb::List => place.list().await,
         Verb::Watch => place.watch(&target.name, target.legacy_watch).await,

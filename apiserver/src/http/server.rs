@@ -47,6 +47,7 @@ impl Server {
             in_flight: InFlight::new(&measures),
             discovery: Discovery::new(KINDS),
             openapi: OpenApi::new(KINDS),
+            tasks: tasks.clone(),
             tunnels: Tunnels::new(tasks),
             recent: Recent::default(),
             metrics: metrics.clone(),

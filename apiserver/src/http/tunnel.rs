@@ -35,6 +35,11 @@ struct Tunnel {
 /// How often a quiet stream over a network is asked whether it still leads anywhere.
 const ARE_YOU_THERE: Duration = Duration::from_secs(30);
 
+/// How much of one answer, and of all together, a node may send before it is read: clients that do not read their logs or the
+/// output of their commands hold up nobody else.
+const STREAM_WINDOW: u32 = 256 << 10;
+const WINDOW: u32 = 16 << 20;
+
 /// Why a node could not be asked.
 #[derive(Debug, thiserror::Error)]
 pub enum TunnelError {
@@ -70,19 +75,7 @@ impl Tunnels {
 
     /// Takes the stream that an agent opened as a WebSocket: binary messages, whose borders mean nothing.
     pub async fn attach_web_socket(&self, node: &str, socket: WebSocket) {
-        let (sink, messages) = socket.split();
-        let bytes = messages.map_err(io::Error::other).try_filter_map(|message| {
-            future::ready(Ok(match message {
-                Message::Binary(bytes) => Some(bytes),
-                _ => None,
-            }))
-        });
-        let sink = sink
-            .sink_map_err(io::Error::other)
-            .with(|bytes: Bytes| future::ready(Ok::<_, io::Error>(Message::Binary(bytes))));
-        // The end of a WebSocket is a message; to a reader it must look like the end of a stream.
-        let reader = StreamReader::new(bytes.chain(stream::empty()));
-        let stream = tokio::io::join(Box::pin(reader), Box::pin(SinkWriter::new(CopyToBytes::new(sink))));
+        let stream = bytes_of(socket);
         if let Err(error) = self.attach_remote(node, stream).await {
             tracing::debug!(node, %error, "an agent's tunnel did not begin");
         }
@@ -99,6 +92,8 @@ impl Tunnels {
     {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let mut builder = builder;
+        builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         self.lock().insert(node.to_owned(), Tunnel { number, sender });
         tracing::debug!(node, "tunnel is open");
@@ -130,6 +125,23 @@ impl Tunnels {
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<String, Tunnel>> {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// A WebSocket as a stream: the bytes of its binary messages, whose borders mean nothing.
+pub fn bytes_of(socket: WebSocket) -> impl AsyncRead + AsyncWrite + Send + Unpin + 'static {
+    let (sink, messages) = socket.split();
+    let bytes = messages.map_err(io::Error::other).try_filter_map(|message| {
+        future::ready(Ok(match message {
+            Message::Binary(bytes) => Some(bytes),
+            _ => None,
+        }))
+    });
+    let sink = sink
+        .sink_map_err(io::Error::other)
+        .with(|bytes: Bytes| future::ready(Ok::<_, io::Error>(Message::Binary(bytes))));
+    // The end of a WebSocket is a message; to a reader it must look like the end of a stream.
+    let reader = StreamReader::new(bytes.chain(stream::empty()));
+    tokio::io::join(Box::pin(reader), Box::pin(SinkWriter::new(CopyToBytes::new(sink))))
 }
 
 #[cfg(test)]

@@ -63,7 +63,9 @@ fn inside_metadata(text: &str) -> Option<usize> {
 pub fn split((head, tail): (&[u8], &[u8])) -> (Bytes, ManagedFields) {
     let place = std::str::from_utf8(tail).ok().and_then(|tail| Place::find(tail, 0));
     // The name follows, so it is a comma that goes with them.
-    let Some(Place { field, list: Some(list), is_last: false }) = place else { return ([head, tail].concat().into(), None) };
+    let Some(Place { field, list: Some(list), is_last: false }) = place else {
+        return ([head, tail].concat().into(), None);
+    };
     let rest = [head, &tail[..field.start], &tail[field.end + 1..]].concat();
     (rest.into(), Some(Bytes::copy_from_slice(&tail[list])))
 }

@@ -71,6 +71,14 @@ pub const SCALE: Subresource = Subresource {
     of: Some(GroupVersionKind { group: "autoscaling", version: "v1", kind: "Scale" }),
 };
 
+/// The verbs of what is behind a proxy.
+pub const PROXIED: &[&str] = &["create", "delete", "get", "patch", "update"];
+
+/// A subresource at which a connection is opened, with these options of the core group.
+pub const fn connection(name: &'static str, verbs: &'static [&'static str], options: &'static str) -> Subresource {
+    Subresource { name, verbs, of: Some(GroupVersionKind { group: "", version: "v1", kind: options }) }
+}
+
 /// Where kinds differ in what verbs do to them.
 #[derive(Debug, Clone, Copy)]
 pub struct Flags {

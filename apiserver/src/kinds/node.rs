@@ -7,16 +7,18 @@ use api::names;
 use k8s_openapi::api::core::v1::{Node, NodeSpec, NodeStatus};
 
 use crate::kinds::addresses;
-use crate::kinds::facts::{FieldLabel, STATUS, Subresource};
+use crate::kinds::facts::{self, FieldLabel, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::pod_spec::rules::TAINT_EFFECTS;
 use crate::kinds::resource_names;
 use crate::kinds::rules::{canonical_amounts, required_and_supported, shown, text};
 use crate::kinds::table::{NONE, UNKNOWN, age_column, name_column, or_none};
 
+const PROXY: Subresource = facts::connection("proxy", facts::PROXIED, "NodeProxyOptions");
+
 impl Kind for Node {
     const SHORT_NAMES: &'static [&'static str] = &["no"];
-    const SUBRESOURCES: &'static [Subresource] = &[STATUS];
+    const SUBRESOURCES: &'static [Subresource] = &[PROXY, STATUS];
     const FIELD_LABELS: &'static [FieldLabel] =
         &[FieldLabel { label: "spec.unschedulable", path: &["spec", "unschedulable"], default: "false" }];
     const COLUMNS: &'static [Column<Self>] = &[

@@ -7,7 +7,7 @@ use api::names::{self, GroupVersionKind};
 use api::well_known::annotation;
 use k8s_openapi::api::core::v1::{Pod, PodIP, PodStatus};
 
-use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
+use crate::kinds::facts::{self, FieldLabel, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::pod_spec::{
     containers, defaults, ephemeral, own_labels, quality, resize, rules, status, summary::Summary, update, warnings,
@@ -15,6 +15,7 @@ use crate::kinds::pod_spec::{
 use crate::kinds::rules::text;
 use crate::kinds::table::{NONE, age_column, name_column, or_none};
 
+const ATTACH: Subresource = facts::connection("attach", &["create", "get"], "PodAttachOptions");
 const BINDING: Subresource = Subresource {
     name: "binding",
     verbs: &["create"],
@@ -27,7 +28,10 @@ const EVICTION: Subresource = Subresource {
     verbs: &["create"],
     of: Some(GroupVersionKind { group: "policy", version: "v1", kind: "Eviction" }),
 };
+const EXEC: Subresource = facts::connection("exec", &["create", "get"], "PodExecOptions");
 const LOG: Subresource = Subresource { name: "log", verbs: &["get"], of: None };
+const PORT_FORWARD: Subresource = facts::connection("portforward", &["create", "get"], "PodPortForwardOptions");
+const PROXY: Subresource = facts::connection("proxy", facts::PROXIED, "PodProxyOptions");
 const RESIZE: Subresource = Subresource { name: "resize", verbs: &["get", "patch", "update"], of: None };
 
 const fn field(label: &'static str, path: &'static [&'static str], default: &'static str) -> FieldLabel {
@@ -37,7 +41,8 @@ const fn field(label: &'static str, path: &'static [&'static str], default: &'st
 impl Kind for Pod {
     const SHORT_NAMES: &'static [&'static str] = &["po"];
     const CATEGORIES: &'static [&'static str] = &["all"];
-    const SUBRESOURCES: &'static [Subresource] = &[BINDING, EPHEMERAL_CONTAINERS, EVICTION, LOG, RESIZE, STATUS];
+    const SUBRESOURCES: &'static [Subresource] =
+        &[ATTACH, BINDING, EPHEMERAL_CONTAINERS, EVICTION, EXEC, LOG, PORT_FORWARD, PROXY, RESIZE, STATUS];
     const FLAGS: Flags = Flags { returns_deleted: true, counts_generations: true, ..Flags::USUAL };
     const FIELD_LABELS: &'static [FieldLabel] = &[
         field("spec.nodeName", &["spec", "nodeName"], ""),

@@ -7,7 +7,7 @@ use k8s_openapi::api::core::v1::{
 };
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 
-use crate::kinds::facts::{FieldLabel, Flags, STATUS, Subresource};
+use crate::kinds::facts::{self, FieldLabel, Flags, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::rules::{default_text, text};
 use crate::kinds::service_spec::{
@@ -15,10 +15,12 @@ use crate::kinds::service_spec::{
 };
 use crate::kinds::table::{self, NONE, UNKNOWN, age_column, name_column, or_none};
 
+const PROXY: Subresource = facts::connection("proxy", facts::PROXIED, "ServiceProxyOptions");
+
 impl Kind for Service {
     const SHORT_NAMES: &'static [&'static str] = &["svc"];
     const CATEGORIES: &'static [&'static str] = &["all"];
-    const SUBRESOURCES: &'static [Subresource] = &[STATUS];
+    const SUBRESOURCES: &'static [Subresource] = &[PROXY, STATUS];
     const FLAGS: Flags = Flags { create_on_update: true, returns_deleted: true, ..Flags::USUAL };
     const NAME_RULE: NameRule = names::dns_label;
     const FIELD_LABELS: &'static [FieldLabel] = &[

@@ -73,8 +73,8 @@ impl Registry {
 pub fn applied(writer: Writer<'_>, current: &Arc<Object>, config: &Value, force: bool) -> Result<Proposal, Failure> {
     let current = view(writer.kind, current.clone())?;
     let (bare, known) = canonical::split(current.content());
-    let live: Value = serde_json::from_slice(&bare)
-        .map_err(|error| Failure::internal(format!("read {}: {error}", current.key)))?;
+    let live: Value =
+        serde_json::from_slice(&bare).map_err(|error| Failure::internal(format!("read {}: {error}", current.key)))?;
     let applied = managed_fields::apply(writer, Some(&live), &known, config, force)?;
     let mut draft = decoded(writer.kind, applied.object)?;
     *draft.managed_fields_mut() = applied.managed_fields;

@@ -51,8 +51,7 @@ impl<'a> Noting<'a> {
 
 /// Whether a change may be lost when the machine loses its power.
 pub fn is_volatile(draft: &dyn Draft, old: &dyn Draft) -> bool {
-    draft.is_volatile_update(old)
-        && managed_fields::same_but_for_times(draft.managed_fields(), old.managed_fields())
+    draft.is_volatile_update(old) && managed_fields::same_but_for_times(draft.managed_fields(), old.managed_fields())
 }
 
 /// One state of the cluster, for checks to look things up in.

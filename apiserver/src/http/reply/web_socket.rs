@@ -4,13 +4,11 @@ use api::failure::Failure;
 use axum::extract::FromRequestParts;
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::response::Response;
-use http::header::{SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::header::UPGRADE;
 use http::request::Parts;
 
 use crate::http::reply::watch::Watching;
-
-/// Browsers carry their token in a protocol of this name, which is nothing to agree on.
-const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+use crate::http::streaming::upgrade::offered;
 
 /// Whether the client wants the watch in this way.
 pub fn is_asked(request: &Parts) -> bool {
@@ -20,13 +18,7 @@ pub fn is_asked(request: &Parts) -> bool {
 pub async fn watch(request: &Parts, watching: Watching) -> Result<Response, Failure> {
     let upgrade = WebSocketUpgrade::from_request_parts(&mut request.clone(), &()).await;
     let upgrade = upgrade.map_err(|refusal| Failure::bad_request(refusal.body_text()))?;
-    Ok(upgrade.protocols(offered(request)).on_upgrade(|socket| send(socket, watching)))
-}
-
-fn offered(request: &Parts) -> Vec<String> {
-    let values = request.headers.get_all(SEC_WEBSOCKET_PROTOCOL).into_iter().filter_map(|value| value.to_str().ok());
-    let names = values.flat_map(|value| value.split(',')).map(str::trim);
-    names.filter(|name| !name.is_empty() && !name.starts_with(TOKEN_PROTOCOL)).map(str::to_owned).collect()
+    Ok(upgrade.protocols(offered(&request.headers)).on_upgrade(|socket| send(socket, watching)))
 }
 
 /// Sends events until they end or the client goes. What the client says is of no interest.

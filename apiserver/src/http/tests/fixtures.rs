@@ -17,7 +17,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair};
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
 use rustls::{ClientConfig, RootCertStore};
-use serde_json::Value;
+use serde_json::{Value, json};
 use tokio::io::{AsyncReadExt, DuplexStream};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
@@ -107,6 +107,34 @@ pub async fn head(stream: &mut DuplexStream) -> String {
         head.push(stream.read_u8().await.unwrap());
     }
     String::from_utf8(head).unwrap()
+}
+
+/// The kind and the content of the next message of a WebSocket.
+pub async fn message(stream: &mut DuplexStream) -> (u8, Vec<u8>) {
+    let kind = stream.read_u8().await.unwrap() & 0x0f;
+    let length = match stream.read_u8().await.unwrap() {
+        126 => usize::from(stream.read_u16().await.unwrap()),
+        length => usize::from(length),
+    };
+    let mut content = vec![0; length];
+    stream.read_exact(&mut content).await.unwrap();
+    (kind, content)
+}
+
+/// A server with a pod `p` of two containers, on the node `n` or on none.
+pub async fn server_with_pod(tasks: &Tasks, node: &str) -> Server {
+    let server = server(tasks).await;
+    let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeName": node,
+        "containers": [{"name": "a", "image": "i"}, {"name": "b", "image": "i"}]}});
+    for (path, body) in [
+        ("/api/v1/namespaces", json!({"metadata": {"name": "d"}})),
+        ("/api/v1/namespaces/d/serviceaccounts", json!({"metadata": {"name": "default"}})),
+        ("/api/v1/namespaces/d/pods", pod),
+    ] {
+        let (code, answer) = told(ask(&server, admin(), "POST", path, &body.to_string()).await).await;
+        assert_eq!(code, 201, "{answer}");
+    }
+    server
 }
 
 /// An authority, and what it signed.

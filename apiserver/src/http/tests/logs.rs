@@ -11,26 +11,10 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use lifecycle::tasks::Tasks;
 use serde_json::json;
 
-use super::fixtures::{admin, ask, server, told};
+use super::fixtures::{admin, ask, server_with_pod, told};
 use crate::http::server::Server;
 
 const LOG: &str = "/api/v1/namespaces/d/pods/p/log";
-
-/// A server with a pod `p` of two containers, on the node `n` or on none.
-async fn server_with_pod(tasks: &Tasks, node: &str) -> Server {
-    let server = server(tasks).await;
-    let pod = json!({"metadata": {"name": "p"}, "spec": {"nodeName": node,
-        "containers": [{"name": "a", "image": "i"}, {"name": "b", "image": "i"}]}});
-    for (path, body) in [
-        ("/api/v1/namespaces", json!({"metadata": {"name": "d"}})),
-        ("/api/v1/namespaces/d/serviceaccounts", json!({"metadata": {"name": "default"}})),
-        ("/api/v1/namespaces/d/pods", pod),
-    ] {
-        let (code, answer) = told(ask(&server, admin(), "POST", path, &body.to_string()).await).await;
-        assert_eq!(code, 201, "{answer}");
-    }
-    server
-}
 
 /// The agent of node `n`, which answers with what it was asked.
 async fn attach_agent(server: &Server, tasks: &Tasks, code: u16) {

@@ -13,6 +13,7 @@ mod pods;
 mod protobuf;
 mod refusals;
 mod reviews;
+mod streams;
 mod tls;
 mod updates;
 mod validation;

@@ -2,23 +2,11 @@
 
 use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
+use tokio::io::{AsyncWriteExt, DuplexStream};
 
-use super::fixtures::{connect_plainly, does, furnished, head};
+use super::fixtures::{connect_plainly, does, furnished, head, message};
 
 const MAPS: &str = "/api/v1/namespaces/d/configmaps";
-
-/// The kind and the content of the next message.
-async fn message(stream: &mut DuplexStream) -> (u8, Vec<u8>) {
-    let kind = stream.read_u8().await.unwrap() & 0x0f;
-    let length = match stream.read_u8().await.unwrap() {
-        126 => usize::from(stream.read_u16().await.unwrap()),
-        length => usize::from(length),
-    };
-    let mut content = vec![0; length];
-    stream.read_exact(&mut content).await.unwrap();
-    (kind, content)
-}
 
 async fn event(stream: &mut DuplexStream) -> Value {
     let (kind, content) = message(stream).await;

@@ -115,7 +115,9 @@ fn everything(of: Type, value: Text<'_>) -> Set {
     let mut set = Set::member();
     match of.atom(value) {
         Atom::Map(map) if !map.is_atomic => {
-            map.each(by_name(&value.fields()), &mut |name, of, _, value| set.add(step(name, of), everything(of, value)));
+            map.each(by_name(&value.fields()), &mut |name, of, _, value| {
+                set.add(step(name, of), everything(of, value))
+            });
         }
         Atom::List(list) if !list.is_atomic() => {
             for (element, below) in of_items(&list, value.items(), everything) {

@@ -169,8 +169,7 @@ impl<'a> Text<'a> {
             return Vec::new();
         }
         let mut parts = self.parts();
-        let mut fields: Vec<_> =
-            std::iter::from_fn(|| Some((parts.next()?.name(), parts.next()?))).collect();
+        let mut fields: Vec<_> = std::iter::from_fn(|| Some((parts.next()?.name(), parts.next()?))).collect();
         fields.sort_by(|(left, _), (right, _)| left.cmp(right));
         fields
     }

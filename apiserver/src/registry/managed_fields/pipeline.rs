@@ -229,7 +229,12 @@ pub fn apply(
 }
 
 /// What comes of a configuration when all conflicts are decided for it.
-fn laid_on(writer: Writer<'_>, live: &Value, before: &Managers, config: &Value) -> Result<(Conflicts, Applied), Failure> {
+fn laid_on(
+    writer: Writer<'_>,
+    live: &Value,
+    before: &Managers,
+    config: &Value,
+) -> Result<(Conflicts, Applied), Failure> {
     let versions = Versions::of(writer.kind);
     let of = versions.own_type();
     let myself = Manager::new(writer.manager, Operation::Apply, &versions.own, writer.subresource);

@@ -1,0 +1,69 @@
+//! How a client wants its connection to go on: as a WebSocket, or in SPDY as older ones do.
+
+use api::failure::Failure;
+use axum::body::Body;
+use axum::extract::FromRequestParts;
+use axum::extract::ws::WebSocketUpgrade;
+use axum::response::Response;
+use http::header::{CONNECTION, SEC_WEBSOCKET_PROTOCOL, UPGRADE};
+use http::request::Parts;
+use http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
+use hyper::upgrade::OnUpgrade;
+
+const SPDY: &str = "SPDY/3.1";
+const STREAM_PROTOCOL: HeaderName = HeaderName::from_static("x-stream-protocol-version");
+
+/// Browsers carry their token in a protocol of this name, which is nothing to agree on.
+const TOKEN_PROTOCOL: &str = "base64url.bearer.authorization.k8s.io.";
+
+pub enum Upgrade {
+    WebSocket(Box<WebSocketUpgrade>),
+    Spdy(OnUpgrade),
+}
+
+/// What the client asks for. `parts` give up what is needed for it.
+pub async fn asked(parts: &mut Parts) -> Result<Upgrade, Failure> {
+    let to = parts.headers.get(UPGRADE).map(HeaderValue::as_bytes).unwrap_or_default();
+    if to.eq_ignore_ascii_case(b"websocket") {
+        let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
+        return upgrade
+            .map(|upgrade| Upgrade::WebSocket(Box::new(upgrade)))
+            .map_err(|refusal| Failure::bad_request(refusal.body_text()));
+    }
+    if to.eq_ignore_ascii_case(SPDY.as_bytes())
+        && let Some(upgrade) = parts.extensions.remove::<OnUpgrade>()
+    {
+        return Ok(Upgrade::Spdy(upgrade));
+    }
+    Err(Failure::bad_request("Upgrade request required"))
+}
+
+/// The protocols that a client of a WebSocket offers.
+pub fn offered(headers: &HeaderMap) -> Vec<String> {
+    let names = listed(headers, SEC_WEBSOCKET_PROTOCOL);
+    names.into_iter().filter(|name| !name.starts_with(TOKEN_PROTOCOL)).collect()
+}
+
+/// The versions of the streams inside of SPDY that a client offers.
+pub fn stream_protocols(headers: &HeaderMap) -> Vec<String> {
+    listed(headers, STREAM_PROTOCOL)
+}
+
+fn listed(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    let names = values.flat_map(|value| value.split(',')).map(str::trim);
+    names.filter(|name| !name.is_empty()).map(str::to_owned).collect()
+}
+
+/// The answer behind which a connection goes on in SPDY.
+pub fn switched(stream_protocol: Option<&str>) -> Response {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let headers = response.headers_mut();
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(UPGRADE, HeaderValue::from_static(SPDY));
+    if let Some(protocol) = stream_protocol.and_then(|protocol| HeaderValue::try_from(protocol).ok()) {
+        headers.insert(STREAM_PROTOCOL, protocol);
+    }
+    response
+}
