@@ -13,13 +13,15 @@ pub struct DataDir(PathBuf);
 
 impl DataDir {
     pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self(path.into())
+        let path = path.into();
+        // What runs in pods stands in other folders than who started the cluster.
+        Self(std::path::absolute(&path).unwrap_or(path))
     }
 
     /// `$SKIFF_DATA_DIR`, else `/var/lib/skiff` for root, else the user's own data folder.
     pub fn standard() -> Self {
         if let Some(path) = std::env::var_os("SKIFF_DATA_DIR").filter(|path| !path.is_empty()) {
-            return Self(path.into());
+            return Self::new(path);
         }
         if is_root() {
             return Self(PathBuf::from("/var/lib/skiff"));

@@ -75,7 +75,9 @@ impl AgentCommand {
         let signals = Signals::listen().context("listen for signals")?;
         let (client, _) = client_of(&self.kubeconfig).await?;
         let tasks = Tasks::new();
-        let data_dir = self.data_dir.unwrap_or_else(|| DataDir::standard().node(&self.node_name));
+        let data_dir = self
+            .data_dir
+            .map_or_else(|| DataDir::standard().node(&self.node_name), |folder| DataDir::new(folder).path().to_owned());
         let options = Options {
             node_address: self.node_address,
             pod_cidr: self.pod_cidr,
