@@ -6,3 +6,4 @@ mod examples;
 mod reading;
 mod refusals;
 mod session;
+mod streams;

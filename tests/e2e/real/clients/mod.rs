@@ -1,8 +1,8 @@
 //! Real client libraries and real kubectls against a real server.
 
 mod javascript;
-mod kubectl;
-mod place;
+pub mod kubectl;
+pub mod place;
 mod python;
 mod rust;
 mod schemathesis;

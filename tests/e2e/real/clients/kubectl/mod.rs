@@ -22,7 +22,7 @@ use super::{place, waiting};
 const HANDS: usize = 4;
 
 /// What is fetched for rows of an older kubectl, unpacked from Debian's package.
-const OLD: &str = "kubectl/usr/bin/kubectl";
+pub const OLD: &str = "kubectl/usr/bin/kubectl";
 
 #[test]
 fn every_row_works_with_todays_kubectl() {
