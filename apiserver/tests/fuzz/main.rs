@@ -16,6 +16,8 @@ use apiserver::http::content::accept::{self, Offer};
 use apiserver::http::content::{pretty, yaml};
 use apiserver::http::path;
 use apiserver::http::query::Query;
+use apiserver::http::streaming::spdy::frame::{self, Frame};
+use apiserver::http::streaming::spdy::headers::{self, Decoder};
 use apiserver::kinds::strict::{self, Search};
 use apiserver::registry::continuation::Continuation;
 use apiserver::registry::managed_fields::Set;
@@ -187,6 +189,46 @@ fn field_tables() {
         assert_eq!(serde_json::to_vec(&again).expect("a set is JSON"), written);
         true
     });
+}
+
+#[test]
+fn frames_of_spdy() {
+    feed("SPDY", &conversations(), |bytes| {
+        // All of it is at hand, so nothing is waited for.
+        futures::executor::block_on(async {
+            let (mut frames, mut decoder) = (frame::Reader::new(bytes), Decoder::default());
+            let mut count = 0;
+            while let Ok(Some(frame)) = frames.next().await {
+                count += 1;
+                if let Frame::SynStream { block, .. } | Frame::Headers { block, .. } = frame
+                    && decoder.decode(&block).is_err()
+                {
+                    return false;
+                }
+            }
+            count > 0
+        })
+    });
+}
+
+/// Two streams that are opened, the second with the words of the first behind it, and some bytes.
+fn conversations() -> Vec<Vec<u8>> {
+    let mut compressed = vec![0x78, 0xbb];
+    compressed.extend_from_slice(&headers::DICTIONARY_ID.to_be_bytes());
+    // Blocks that are stored as they are serve for both.
+    let stored = |bytes: &[u8]| {
+        let length = bytes.len() as u16;
+        [&[0], &length.to_le_bytes()[..], &(!length).to_le_bytes(), bytes].concat()
+    };
+    compressed.extend(stored(b"\0\0\0\x01\0\0\0\x04host\0\0\0\x04host"));
+    let open = |id: u32, block: &[u8]| {
+        let length = (block.len() as u32 + 10).to_be_bytes();
+        [&[0x80, 3, 0, 1, 0], &length[1..], &id.to_be_bytes(), &[0; 6], block].concat()
+    };
+    let data = [&1_u32.to_be_bytes()[..], &[1, 0, 0, 2], b"hi"].concat();
+    let second = stored(b"\0\0\0\0");
+    let whole = [open(1, &compressed), open(3, &second), data].concat();
+    vec![whole, headers::DICTIONARY.to_vec()]
 }
 
 #[test]
