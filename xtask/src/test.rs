@@ -11,6 +11,16 @@ pub const ARGUMENTS: &str = "[--fast] [FILTER] [-- TEST-OPTIONS]";
 /// Tests that start real processes, or that go on for long: left out by `--fast`.
 const SLOW: &[&str] = &["real::", "soak"];
 
+/// How many tests of a binary run at a time.
+const THREADS: &str = "RUST_TEST_THREADS";
+/// More than a small machine has cores: many tests wait for each other, or for time to pass.
+const FEWEST: usize = 4;
+
+fn threads() -> String {
+    let cores = std::thread::available_parallelism().map_or(FEWEST, usize::from);
+    std::env::var(THREADS).unwrap_or_else(|_| cores.max(FEWEST).to_string())
+}
+
 #[derive(Debug, Default, PartialEq)]
 struct Options {
     fast: bool,
@@ -29,7 +39,7 @@ pub fn run(arguments: Vec<String>) -> Result<()> {
     }
     // Documentation's first, so that the output ends with what the tests proper have to say.
     let documentation = program::run(program::cargo().args(test_arguments("--doc", &options)));
-    let tests = program::run(program::cargo().args(test_arguments("--tests", &options)));
+    let tests = program::run(program::cargo().args(test_arguments("--tests", &options)).env(THREADS, threads()));
     let outcome = tests.and(documentation);
     program::say(&format!("{} after {}", if outcome.is_ok() { "done" } else { "failed" }, told(start.elapsed())));
     outcome
