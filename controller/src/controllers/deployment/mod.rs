@@ -147,7 +147,9 @@ impl Deployments {
         }
         let path = Deployment::RESOURCE.object(&meta.namespace, &meta.name, "");
         let annotations = json!({api::well_known::annotation::DEPLOYMENT_REVISION: revision});
-        let change = json!({"metadata": {"uid": meta.uid, "annotations": annotations}});
+        // Of the state that was looked at: the status that is written next is one of that, too.
+        let change = json!({"metadata":
+            {"uid": meta.uid, "resourceVersion": meta.resource_version, "annotations": annotations}});
         let written: Written = self.cluster.patch(&path, Patch::Merge, &change).await?;
         Ok(written.metadata)
     }
