@@ -13,3 +13,21 @@ pub const ERROR: u8 = 3;
 pub const RESIZE: u8 = 4;
 /// Holds the number of a stream that has ended.
 pub const CLOSE: u8 = 255;
+
+/// What stands before the bytes of a message on the way back.
+pub fn head(channel: u8, bytes: &[u8]) -> [u8; 5] {
+    // No message is as long as four bytes can say.
+    let [a, b, c, d] = (bytes.len() as u32 + 1).to_be_bytes();
+    [a, b, c, d, channel]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_message_has_its_length_and_its_stream_before_it() {
+        assert_eq!(head(STDERR, &[7; 300]), [0, 0, 1, 45, 2]);
+        assert_eq!(head(STDOUT, &[]), [0, 0, 0, 1, 1]);
+    }
+}

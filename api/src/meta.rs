@@ -53,7 +53,7 @@ impl Meta {
                 "namespace" => meta.namespace = boxed(text.string()?),
                 "name" => meta.name = boxed(text.string()?),
                 "uid" => meta.uid = boxed(text.string()?),
-                "labels" if text.peek()? == b'{' => {
+                "labels" if text.peek()? != b'n' => {
                     let mut labels = BTreeMap::new();
                     text.object(|text, name| {
                         labels.insert(boxed(name), boxed(text.string()?));
@@ -61,9 +61,9 @@ impl Meta {
                     })?;
                     meta.labels = labels.into_iter().collect();
                 }
-                "deletionTimestamp" => {
-                    meta.deleting = text.peek()? == b'"';
-                    text.pass_over()?;
+                "deletionTimestamp" if text.peek()? != b'n' => {
+                    text.string()?;
+                    meta.deleting = true;
                 }
                 _ => text.pass_over()?,
             }
@@ -85,7 +85,15 @@ mod tests {
         assert_eq!((&*meta.namespace, &*meta.name, meta.deleting), ("b", "a", true));
         let inside = bytes.windows(8).position(|part| part == br#"{"name":"#).unwrap();
         assert_eq!(Meta::of_metadata(&bytes[inside..]).unwrap(), meta);
-        for wrong in ["", "{}", "[]", r#"{"metadata":7}"#, r#"{"metadata":{"name":1}}"#, r#"{"metadata":{"a":"#] {
+        for wrong in [
+            "",
+            "{}",
+            "[]",
+            r#"{"metadata":7}"#,
+            r#"{"metadata":{"name":1}}"#,
+            r#"{"metadata":{"labels":[]}}"#,
+            r#"{"metadata":{"a":"#,
+        ] {
             assert!(Meta::of_json(wrong.as_bytes()).is_err(), "{wrong}");
         }
         assert_eq!((meta.label("x"), meta.label("y"), meta.label("z")), (Some("2"), Some("1"), None));

@@ -1,4 +1,4 @@
-//! How a process lives: its tasks, clock, logs and measurements, and how it stops.
+//! How a process lives: its tasks, clock, logs and measurements, how it stops, and how it trusts whom it need not know.
 
 pub mod backoff;
 pub mod clock;
@@ -6,3 +6,4 @@ pub mod logging;
 pub mod metrics;
 pub mod signals;
 pub mod tasks;
+pub mod tls;

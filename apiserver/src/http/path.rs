@@ -49,7 +49,7 @@ pub struct Target {
 const NAMESPACE_SUBRESOURCES: [&str; 2] = ["status", "finalize"];
 
 /// Whatever follows it is no part of the API.
-pub const PROXY: &str = "proxy";
+const PROXY: &str = "proxy";
 
 /// Reads a path as it stands in a request.
 pub fn parse(path: &str) -> ApiPath {

@@ -29,7 +29,7 @@ use crate::http::reply::object::{self, Look, accepts_gzip};
 use crate::http::reply::table::RowObject;
 use crate::http::reply::watch::{self, Counted, Watching};
 use crate::http::reply::web_socket;
-use crate::http::streaming;
+use crate::http::streaming::{self, upgrade};
 use crate::kinds::erased::KindRef;
 use crate::kinds::facts::{Facts, Subresource};
 use crate::registry;
@@ -212,7 +212,7 @@ impl<'a> Place<'a> {
     async fn watch(&self, name: &str, legacy: bool) -> Result<Response, Failure> {
         let accepted = self.accepted()?;
         // Messages of a WebSocket are texts.
-        let encoding = if web_socket::is_asked(self.parts) { Encoding::Json } else { accepted.encoding };
+        let encoding = if upgrade::is_web_socket(self.parts) { Encoding::Json } else { accepted.encoding };
         if encoding == Encoding::Yaml {
             return Err(accept::not_streamable(self.offer()));
         }
@@ -246,7 +246,7 @@ impl<'a> Place<'a> {
             columns_are_known: false,
             is_over: false,
         };
-        if web_socket::is_asked(self.parts) {
+        if upgrade::is_web_socket(self.parts) {
             return web_socket::watch(self.parts, watching).await;
         }
         Ok(watch::watch(watching))

@@ -85,14 +85,13 @@ impl Tunnels {
         &self,
         node: &str,
         stream: S,
-        builder: http2::Builder<TokioExecutor>,
+        mut builder: http2::Builder<TokioExecutor>,
     ) -> Result<(), hyper::Error>
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
         static NUMBERS: AtomicU64 = AtomicU64::new(0);
         let number = NUMBERS.fetch_add(1, Ordering::Relaxed);
-        let mut builder = builder;
         builder.initial_stream_window_size(STREAM_WINDOW).initial_connection_window_size(WINDOW);
         let (sender, connection) = builder.handshake(TokioIo::new(stream)).await?;
         self.lock().insert(node.to_owned(), Tunnel { number, sender });

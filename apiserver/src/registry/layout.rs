@@ -36,7 +36,7 @@ fn fields_of(labels: &'static [FieldLabel], bytes: &[u8]) -> Box<[Box<str>]> {
     // Bytes that cannot be read have no fields; the storage refuses them elsewhere.
     if let Ok(text) = std::str::from_utf8(bytes) {
         let wanted: Vec<usize> = (0..labels.len()).collect();
-        let _ = Reader { labels, text: Cursor::new(text), found: &mut found }.object(&wanted, 0);
+        let _ = Reader { labels, found: &mut found }.object(&mut Cursor::new(text), &wanted, 0);
     }
     found.into_iter().zip(labels).map(|(value, label)| value.unwrap_or_else(|| label.default.into())).collect()
 }
@@ -44,37 +44,31 @@ fn fields_of(labels: &'static [FieldLabel], bytes: &[u8]) -> Box<[Box<str>]> {
 /// Looks for the fields that `labels` name.
 struct Reader<'a> {
     labels: &'static [FieldLabel],
-    text: Cursor<'a>,
     found: &'a mut [Option<Box<str>>],
 }
 
 impl Reader<'_> {
     /// An object on the way to the fields that are wanted, so deep in the whole.
-    fn object(&mut self, wanted: &[usize], depth: usize) -> Option<()> {
-        if self.text.peek()? != b'{' {
-            return self.text.pass_over();
+    fn object(&mut self, text: &mut Cursor<'_>, wanted: &[usize], depth: usize) -> Option<()> {
+        if text.peek()? != b'{' {
+            return text.pass_over();
         }
-        let mut is_over = self.text.enter(b'}')?;
-        while !is_over {
-            let key = self.text.string()?;
-            self.text.expect(b':')?;
+        text.object(|text, key| {
             let leads_there = |label: &&usize| self.labels[**label].path.get(depth).is_some_and(|part| *part == key);
             let inside: Vec<usize> = wanted.iter().filter(leads_there).copied().collect();
             match inside.first() {
-                None => self.text.pass_over()?,
-                Some(label) if self.labels[*label].path.len() == depth + 1 => self.field(&inside)?,
-                Some(_) => self.object(&inside, depth + 1)?,
+                None => text.pass_over(),
+                Some(label) if self.labels[*label].path.len() == depth + 1 => self.field(text, &inside),
+                Some(_) => self.object(text, &inside, depth + 1),
             }
-            is_over = self.text.is_over(b'}')?;
-        }
-        Some(())
+        })
     }
 
-    fn field(&mut self, labels: &[usize]) -> Option<()> {
-        let value = match self.text.peek()? {
-            b'"' => self.text.string()?,
-            b'{' | b'[' => return self.text.pass_over(),
-            _ => match self.text.scalar()? {
+    fn field(&mut self, text: &mut Cursor<'_>, labels: &[usize]) -> Option<()> {
+        let value = match text.peek()? {
+            b'"' => text.string()?,
+            b'{' | b'[' => return text.pass_over(),
+            _ => match text.scalar()? {
                 "null" => return Some(()),
                 scalar => scalar.into(),
             },

@@ -10,7 +10,6 @@ use k8s_openapi::api::core::v1::{
 use k8s_openapi::apimachinery::pkg::util::intstr::IntOrString;
 use tokio::net::TcpStream;
 
-use crate::pods::tls::any_server;
 use crate::runtime::interface::Runtime;
 
 /// How much of an answer is told when it is a bad one.
@@ -162,7 +161,7 @@ static CLIENT: LazyLock<reqwest::Client> = LazyLock::new(|| {
         .redirect(same_host)
         .pool_max_idle_per_host(0)
         .no_proxy()
-        .tls_backend_preconfigured(any_server())
+        .tls_backend_preconfigured(lifecycle::tls::any_server())
         .build()
         .expect("the settings go together")
 });

@@ -25,5 +25,4 @@ mod static_pods;
 mod status;
 mod steps;
 mod stored;
-mod tls;
 mod worker;

@@ -1,8 +1,8 @@
 //! The messages in which the streams of a process cross the way back: bytes, each with the number of their stream.
 
-use api::channels::{CLOSE, ERROR, RESIZE, STDIN};
+use api::channels::{self, CLOSE, ERROR, RESIZE, STDIN};
 use axum::body::Body;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use serde::Deserialize;
@@ -99,12 +99,8 @@ pub fn outgoing() -> (Outgoing, Body) {
 
 impl Outgoing {
     pub async fn send(&self, channel: u8, bytes: &[u8]) -> Result<(), HungUp> {
-        let length = u32::try_from(bytes.len() + 1).expect("a piece is a small part of memory");
-        let mut message = BytesMut::with_capacity(bytes.len() + 5);
-        message.put_u32(length);
-        message.put_u8(channel);
-        message.put_slice(bytes);
-        self.0.send(message.freeze()).await.map_err(|_| HungUp)
+        let message = [&channels::head(channel, bytes)[..], bytes].concat();
+        self.0.send(message.into()).await.map_err(|_| HungUp)
     }
 
     /// Carries all that a process writes to a stream.

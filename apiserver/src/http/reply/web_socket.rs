@@ -1,24 +1,16 @@
 //! A watch over a WebSocket, for those who cannot read a stream of lines: each event is a text message.
 
 use api::failure::Failure;
-use axum::extract::FromRequestParts;
-use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::ws::{Message, WebSocket};
 use axum::response::Response;
-use http::header::UPGRADE;
 use http::request::Parts;
 
 use crate::http::reply::watch::Watching;
-use crate::http::streaming::upgrade::offered;
-
-/// Whether the client wants the watch in this way.
-pub fn is_asked(request: &Parts) -> bool {
-    request.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(b"websocket"))
-}
+use crate::http::streaming::upgrade;
 
 pub async fn watch(request: &Parts, watching: Watching) -> Result<Response, Failure> {
-    let upgrade = WebSocketUpgrade::from_request_parts(&mut request.clone(), &()).await;
-    let upgrade = upgrade.map_err(|refusal| Failure::bad_request(refusal.body_text()))?;
-    Ok(upgrade.protocols(offered(&request.headers)).on_upgrade(|socket| send(socket, watching)))
+    let socket = upgrade::web_socket(&mut request.clone()).await?;
+    Ok(socket.protocols(upgrade::offered(&request.headers)).on_upgrade(|socket| send(socket, watching)))
 }
 
 /// Sends events until they end or the client goes. What the client says is of no interest.

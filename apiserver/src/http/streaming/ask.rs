@@ -11,8 +11,8 @@ use hyper::body::Incoming;
 use k8s_openapi::api::core::v1::Node;
 
 use crate::http::app::App;
+use crate::http::streaming::stored;
 use crate::http::tunnel::TunnelError;
-use crate::registry::Target;
 
 /// The longest refusal that is passed on.
 const MOST_TEXT: usize = 64 * 1024;
@@ -55,10 +55,7 @@ fn unreachable(app: &App, node: &str, error: &TunnelError) -> Failure {
 }
 
 fn has_own_port(app: &App, node: &str) -> bool {
-    let Some(kind) = app.registry.find("", "v1", "nodes") else { return false };
-    let target = Target { namespace: None, name: node, subresource: None };
-    let object = app.registry.get(kind, target, "").ok();
-    let node: Option<Node> = object.and_then(|object| api::json::read(&object.bytes).ok());
+    let node: Option<Node> = stored::read(app, "nodes", None, node).ok();
     let endpoints = node.and_then(|node| node.status?.daemon_endpoints?.kubelet_endpoint);
     endpoints.is_some_and(|endpoint| endpoint.port > 0)
 }

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use api::channels::ERROR;
+use api::channels::{self, ERROR};
 use api::failure::Failure;
 use axum::body::Body;
 use axum::response::Response;
-use bytes::{BufMut, Bytes, BytesMut};
+use bytes::Bytes;
 use form_urlencoded::Serializer;
 use futures::{StreamExt, TryStreamExt, stream};
 use http::Request;
@@ -111,12 +111,7 @@ async fn open(app: &Arc<App>, node: &str, path: String) -> Result<Session, Failu
 
 /// A message as it goes to the agent.
 fn frame(message: &Message) -> Bytes {
-    let mut frame = BytesMut::with_capacity(5 + message.bytes.len());
-    // No message is as long as four bytes can say.
-    frame.put_u32(message.bytes.len() as u32 + 1);
-    frame.put_u8(message.channel);
-    frame.extend_from_slice(&message.bytes);
-    frame.freeze()
+    [&channels::head(message.channel, &message.bytes)[..], &message.bytes].concat().into()
 }
 
 /// Hands on what the agent says, to the message that tells how it ended. A connection that breaks before is told too.

@@ -1,13 +1,14 @@
 //! Where the name before `/proxy` leads: `[scheme:]name[:port]`.
 
-use api::failure::{Failure, Reason};
-use k8s_openapi::api::core::v1::{EndpointAddress, Endpoints, Pod, Service};
 use std::net::IpAddr;
+
+use api::failure::{Failure, Reason};
+use k8s_openapi::api::core::v1::{EndpointAddress, Endpoints, Node, Pod, Service};
 
 use crate::http::app::App;
 use crate::http::path::Target;
 use crate::http::streaming::pod;
-use crate::registry;
+use crate::http::streaming::stored::read;
 
 /// What is behind a proxy.
 #[derive(Debug, PartialEq, Eq)]
@@ -41,7 +42,7 @@ pub fn find(app: &App, target: &Target) -> Result<Location, Failure> {
     })?;
     match &*target.resource {
         "nodes" => {
-            read::<k8s_openapi::api::core::v1::Node>(app, "nodes", None, name.name)?;
+            read::<Node>(app, "nodes", None, name.name)?;
             Ok(Location::Node(name.name.to_owned()))
         }
         "pods" => of_pod(app, &target.namespace, &name).map(Location::Port),
@@ -74,17 +75,6 @@ impl<'a> Name<'a> {
     fn usual_port(&self) -> u16 {
         if self.is_tls { 443 } else { 80 }
     }
-}
-
-fn read<T: serde::de::DeserializeOwned>(
-    app: &App,
-    plural: &str,
-    namespace: Option<&str>,
-    name: &str,
-) -> Result<T, Failure> {
-    let kind = app.registry.find("", "v1", plural).ok_or_else(Failure::unknown_resource)?;
-    let object = app.registry.get(kind, registry::Target { namespace, name, subresource: None }, "")?;
-    api::json::read(&object.bytes).map_err(|_| Failure::internal("read a stored object"))
 }
 
 fn of_pod(app: &App, namespace: &str, name: &Name<'_>) -> Result<Port, Failure> {

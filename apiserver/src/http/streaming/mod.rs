@@ -12,6 +12,7 @@ mod ports;
 mod proxy;
 pub mod session;
 pub mod spdy;
+mod stored;
 pub mod upgrade;
 mod web_socket;
 

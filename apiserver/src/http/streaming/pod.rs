@@ -4,12 +4,10 @@ use api::failure::Failure;
 use k8s_openapi::api::core::v1::{Container, Pod};
 
 use crate::http::app::App;
-use crate::registry::Target;
+use crate::http::streaming::stored;
 
 pub fn find(app: &App, namespace: &str, name: &str) -> Result<Pod, Failure> {
-    let kind = app.registry.find("", "v1", "pods").ok_or_else(Failure::unknown_resource)?;
-    let object = app.registry.get(kind, Target { namespace: Some(namespace), name, subresource: None }, "")?;
-    api::json::read(&object.bytes).map_err(|_| Failure::internal("read a stored pod"))
+    stored::read(app, "pods", Some(namespace), name)
 }
 
 /// The node that a pod runs on; empty where none has been found for it yet.
@@ -26,19 +24,19 @@ pub fn node_of<'a>(pod: &'a Pod, name: &str) -> Result<&'a str, Failure> {
 }
 
 /// The container that was asked for, or the only one.
-pub fn container(pod: &Pod, name: &str, wanted: &str) -> Result<String, Failure> {
-    let spec = pod.spec.clone().unwrap_or_default();
-    let names = |containers: &[Container]| -> Vec<String> { containers.iter().map(|c| c.name.clone()).collect() };
-    let usual = names(&spec.containers);
-    let init = names(spec.init_containers.as_deref().unwrap_or_default());
-    let ephemeral: Vec<String> = spec.ephemeral_containers.iter().flatten().map(|c| c.name.clone()).collect();
+pub fn container<'a>(pod: &'a Pod, name: &str, wanted: &'a str) -> Result<&'a str, Failure> {
+    let spec = pod.spec.as_ref();
+    let names = |containers: &'a [Container]| -> Vec<&'a str> { containers.iter().map(|c| &*c.name).collect() };
+    let usual = names(spec.map_or(&[], |spec| &spec.containers));
+    let init = names(spec.and_then(|spec| spec.init_containers.as_deref()).unwrap_or_default());
     if !wanted.is_empty() {
-        let is_there = usual.iter().chain(&init).chain(&ephemeral).any(|name| name == wanted);
+        let mut ephemeral = spec.and_then(|spec| spec.ephemeral_containers.as_deref()).into_iter().flatten();
+        let is_there = usual.contains(&wanted) || init.contains(&wanted) || ephemeral.any(|c| c.name == wanted);
         let missing = || Failure::bad_request(format!("container {wanted} is not valid for pod {name}"));
-        return is_there.then(|| wanted.to_owned()).ok_or_else(missing);
+        return is_there.then_some(wanted).ok_or_else(missing);
     }
     if let [only] = &usual[..] {
-        return Ok(only.clone());
+        return Ok(only);
     }
     let mut text = format!("a container name must be specified for pod {name}, choose one of: [{}]", usual.join(" "));
     if !init.is_empty() {
@@ -65,7 +63,8 @@ mod tests {
 
     #[test]
     fn a_pod_with_several_containers_needs_a_name() {
-        let told = |pod: &Pod, wanted: &str| container(pod, "x", wanted).map_err(|failure| failure.message);
+        let told =
+            |pod: &Pod, wanted: &str| container(pod, "x", wanted).map(str::to_owned).map_err(|failure| failure.message);
         assert_eq!(told(&pod(&["a"], &["i"]), ""), Ok("a".to_owned()));
         assert_eq!(told(&pod(&["a", "b"], &[]), "b"), Ok("b".to_owned()));
         assert_eq!(told(&pod(&["a"], &["i"]), "i"), Ok("i".to_owned()));

@@ -19,7 +19,7 @@ use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
 
 use crate::http::app::App;
-use crate::http::path::{self, Target};
+use crate::http::path::Target;
 use crate::http::streaming::dial::{self, Duplex};
 use crate::http::streaming::location::{self, Holder, Location, Port};
 use crate::http::streaming::{ask, links};
@@ -42,7 +42,9 @@ const HOP_BY_HOP: [HeaderName; 9] = [
 
 pub async fn serve(app: &Arc<App>, target: &Target, request: Request<Body>) -> Result<Response, Failure> {
     let (mut parts, body) = request.into_parts();
-    let (prefix, rest) = split(parts.uri.path());
+    // `/api/v1/nodes/NAME/proxy`, or `/api/v1/namespaces/NAMESPACE/RESOURCE/NAME/proxy`.
+    let length = if target.namespace.is_empty() { 5 } else { 7 };
+    let (prefix, rest) = split(parts.uri.path(), length);
     let query = parts.uri.query().map(|query| format!("?{query}")).unwrap_or_default();
     if rest.is_empty() {
         return Ok(moved(&format!("{prefix}/{query}")));
@@ -70,25 +72,11 @@ pub async fn serve(app: &Arc<App>, target: &Target, request: Request<Body>) -> R
     }
 }
 
-/// The path of the proxy, and what comes behind it as the client wrote it.
-fn split(path: &str) -> (&str, &str) {
-    // A name or namespace may be `proxy` too: it is the third part behind the resource.
-    let mut at = 0;
-    while let Some(found) = path[at..].find(path::PROXY) {
-        let end = at + found + path::PROXY.len();
-        let before = path[..at + found].trim_matches('/').split('/').collect::<Vec<_>>();
-        let is_whole = path[..at + found].ends_with('/') && matches!(path.as_bytes().get(end), None | Some(b'/'));
-        let is_there = match before[..] {
-            ["api", _, "namespaces", _, resource, _] => resource != "namespaces",
-            ["api", _, "nodes", _] => true,
-            _ => false,
-        };
-        if is_whole && is_there {
-            return path.split_at(end);
-        }
-        at = end;
-    }
-    (path, "")
+/// The path of the proxy, which has so many parts, and what comes behind it as the client wrote it.
+fn split(path: &str, parts: usize) -> (&str, &str) {
+    let slashes = path.len() - path.trim_start_matches('/').len();
+    let end = path[slashes..].match_indices('/').nth(parts - 1).map_or(path.len(), |(end, _)| slashes + end);
+    path.split_at(end)
 }
 
 /// Relative links of a page need the slash at the end of its path.
@@ -254,7 +242,8 @@ mod tests {
             ("/api/v1/namespaces/proxy/pods/p/proxy/x", "/api/v1/namespaces/proxy/pods/p/proxy", "/x"),
             ("/api/v1/nodes/n/proxy/pods", "/api/v1/nodes/n/proxy", "/pods"),
         ] {
-            assert_eq!(split(path), (prefix, rest));
+            let parts = if path.contains("/nodes/") { 5 } else { 7 };
+            assert_eq!(split(path, parts), (prefix, rest));
         }
     }
 }

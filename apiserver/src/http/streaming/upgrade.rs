@@ -23,19 +23,29 @@ pub enum Upgrade {
 
 /// What the client asks for. `parts` give up what is needed for it.
 pub async fn asked(parts: &mut Parts) -> Result<Upgrade, Failure> {
-    let to = parts.headers.get(UPGRADE).map(HeaderValue::as_bytes).unwrap_or_default();
-    if to.eq_ignore_ascii_case(b"websocket") {
-        let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
-        return upgrade
-            .map(|upgrade| Upgrade::WebSocket(Box::new(upgrade)))
-            .map_err(|refusal| Failure::bad_request(refusal.body_text()));
+    if is_web_socket(parts) {
+        return web_socket(parts).await.map(|upgrade| Upgrade::WebSocket(Box::new(upgrade)));
     }
-    if to.eq_ignore_ascii_case(SPDY.as_bytes())
+    if leads_to(parts, SPDY)
         && let Some(upgrade) = parts.extensions.remove::<OnUpgrade>()
     {
         return Ok(Upgrade::Spdy(upgrade));
     }
     Err(Failure::bad_request("Upgrade request required"))
+}
+
+/// Whether the client wants a WebSocket.
+pub fn is_web_socket(parts: &Parts) -> bool {
+    leads_to(parts, "websocket")
+}
+
+fn leads_to(parts: &Parts, protocol: &str) -> bool {
+    parts.headers.get(UPGRADE).is_some_and(|to| to.as_bytes().eq_ignore_ascii_case(protocol.as_bytes()))
+}
+
+pub async fn web_socket(parts: &mut Parts) -> Result<WebSocketUpgrade, Failure> {
+    let upgrade = WebSocketUpgrade::from_request_parts(parts, &()).await;
+    upgrade.map_err(|refusal| Failure::bad_request(refusal.body_text()))
 }
 
 /// The protocols that a client of a WebSocket offers.
