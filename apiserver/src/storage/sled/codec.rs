@@ -3,9 +3,15 @@
 //! `group/resource/namespace/name` 0 `chunk number` → the bytes of the chunk; before those of chunk 0 stand the
 //! revision, the length of the whole and its checksum. Numbers are big-endian. One more key holds up to where
 //! revisions are reserved.
+//!
+//! What LZ4 makes smaller is kept so, which the highest bit of the length tells: sled holds in memory what was written
+//! last, whatever its cache may hold, and a card in a small device wears out with every byte.
+
+use std::borrow::Cow;
 
 use anyhow::{Context, bail, ensure};
-use bytes::BytesMut;
+use bytes::{Bytes, BytesMut};
+use lz4_flex::block::{compress_prepend_size, decompress_size_prepended};
 
 use crate::storage::archive::Record;
 use crate::storage::object::Key;
@@ -18,6 +24,11 @@ pub const RESERVED: &[u8] = b"\0reserved";
 const CHUNK: usize = 24 * 1024;
 
 const HEAD: usize = 8 + 4 + 4;
+
+/// Stands in the length of what is compressed. No object has two gigabytes.
+const COMPRESSED: u32 = 1 << 31;
+/// What is shorter has little to repeat.
+const WORTHWHILE: usize = 256;
 
 /// The path of a key: its part of every chunk's key.
 pub fn path(key: &Key) -> String {
@@ -36,22 +47,36 @@ pub fn chunk_key(path: &str, number: u16) -> Vec<u8> {
 
 /// The chunks of an object, in order.
 pub fn chunks(revision: u64, bytes: &[u8]) -> Result<Vec<Vec<u8>>, anyhow::Error> {
-    let length = u32::try_from(bytes.len()).context("an object of 4 GiB")?;
-    let (start, rest) = bytes.split_at(bytes.len().min(CHUNK - HEAD));
+    let (kept, flag) = match compressed(bytes) {
+        Some(kept) => (Cow::Owned(kept), COMPRESSED),
+        None => (Cow::Borrowed(bytes), 0),
+    };
+    let length = u32::try_from(kept.len()).ok().filter(|length| length & COMPRESSED == 0);
+    let length = length.context("an object of 2 GiB")?;
+    let (start, rest) = kept.split_at(kept.len().min(CHUNK - HEAD));
     let mut first = Vec::with_capacity(HEAD + start.len());
     first.extend_from_slice(&revision.to_be_bytes());
-    first.extend_from_slice(&length.to_be_bytes());
-    first.extend_from_slice(&checksum(revision, bytes).to_be_bytes());
+    first.extend_from_slice(&(length | flag).to_be_bytes());
+    first.extend_from_slice(&checksum(revision, &kept, flag != 0).to_be_bytes());
     first.extend_from_slice(start);
     let chunks: Vec<Vec<u8>> = std::iter::once(first).chain(rest.chunks(CHUNK).map(<[u8]>::to_vec)).collect();
     ensure!(u16::try_from(chunks.len()).is_ok(), "an object of {length} bytes is too large");
     Ok(chunks)
 }
 
-fn checksum(revision: u64, bytes: &[u8]) -> u32 {
+/// The bytes in a shorter form; none if that is not worth it.
+fn compressed(bytes: &[u8]) -> Option<Vec<u8>> {
+    let kept = (bytes.len() >= WORTHWHILE).then(|| compress_prepend_size(bytes))?;
+    (kept.len() < bytes.len() / 8 * 7).then_some(kept)
+}
+
+fn checksum(revision: u64, kept: &[u8], is_compressed: bool) -> u32 {
     let mut hasher = crc32fast::Hasher::new();
     hasher.update(&revision.to_be_bytes());
-    hasher.update(bytes);
+    hasher.update(kept);
+    if is_compressed {
+        hasher.update(&COMPRESSED.to_be_bytes());
+    }
     hasher.finalize()
 }
 
@@ -65,6 +90,7 @@ struct UnderWay {
     path: String,
     revision: u64,
     length: usize,
+    is_compressed: bool,
     checksum: u32,
     chunks: u16,
     bytes: BytesMut,
@@ -104,11 +130,12 @@ impl UnderWay {
             bail!("{path}: its first chunk is too short");
         };
         let number = |at: usize| u32::from_be_bytes([rest[at], rest[at + 1], rest[at + 2], rest[at + 3]]);
-        let length = number(0) as usize;
+        let length = (number(0) & !COMPRESSED) as usize;
         Ok(Self {
             path: path.to_owned(),
             revision: u64::from_be_bytes(*revision),
             length,
+            is_compressed: number(0) & COMPRESSED != 0,
             checksum: number(4),
             chunks: 0,
             bytes: BytesMut::with_capacity(value.len()),
@@ -116,10 +143,15 @@ impl UnderWay {
     }
 
     fn end(self) -> Result<Record, anyhow::Error> {
-        let Self { path, revision, length, checksum: expected, bytes, .. } = self;
+        let Self { path, revision, length, is_compressed, checksum: expected, bytes, .. } = self;
         ensure!(bytes.len() == length, "{path}: {} bytes instead of {length}", bytes.len());
-        ensure!(checksum(revision, &bytes) == expected, "{path}: its checksum is wrong");
-        Ok(Record { path, revision, bytes: bytes.freeze() })
+        ensure!(checksum(revision, &bytes, is_compressed) == expected, "{path}: its checksum is wrong");
+        let bytes = if is_compressed {
+            Bytes::from(decompress_size_prepended(&bytes).with_context(|| format!("{path}: decompress it"))?)
+        } else {
+            bytes.freeze()
+        };
+        Ok(Record { path, revision, bytes })
     }
 }
 
@@ -150,35 +182,45 @@ mod tests {
         Ok(objects)
     }
 
+    /// Bytes that cannot be made shorter.
+    fn noise(size: usize, seed: u64) -> Vec<u8> {
+        let next =
+            |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
+        std::iter::successors(Some(seed), next).skip(1).map(|state| (state >> 56) as u8).take(size).collect()
+    }
+
     proptest! {
         #[test]
-        fn objects_of_any_size_come_back(sizes in proptest::collection::vec(0_usize..200_000, 1..4)) {
+        fn objects_of_any_size_come_back(sizes in proptest::collection::vec(0_usize..200_000, 1..4), noisy: bool) {
+            let bytes = |number: usize, size: usize| if noisy { noise(size, number as u64) } else { vec![number as u8; size] };
             let mut stored = Vec::new();
             for (number, size) in sizes.iter().enumerate() {
-                stored.extend(pairs(&format!("/pods/default/{number}"), number as u64, &vec![number as u8; *size]));
+                stored.extend(pairs(&format!("/pods/default/{number}"), number as u64, &bytes(number, *size)));
             }
             prop_assert!(stored.iter().all(|(_, chunk)| chunk.len() <= CHUNK));
             prop_assert!(stored.is_sorted());
             let objects = assemble(&stored).unwrap();
             prop_assert_eq!(objects.len(), sizes.len());
             let chunks: usize = sizes.iter().map(|size| (size + HEAD).div_ceil(CHUNK).max(1)).sum();
-            prop_assert_eq!(stored.len(), chunks);
+            prop_assert_eq!(stored.len(), if noisy { chunks } else { sizes.len() });
             for (number, (record, size)) in objects.iter().zip(&sizes).enumerate() {
-                prop_assert_eq!(&record.bytes, &vec![number as u8; *size]);
+                prop_assert_eq!(&record.bytes, &bytes(number, *size));
                 prop_assert_eq!(record.names().unwrap()[3], number.to_string());
             }
         }
 
         #[test]
-        fn damage_is_found_and_never_panics(at in 0_usize..70_000, bit in 0_u8..8, drop in 0_usize..4) {
-            let mut stored = pairs("/pods/default/a", 7, &[1; 60_000]);
+        fn damage_is_found_and_never_panics(at in 0_usize..70_000, bit in 0_u8..8, drop in 0_usize..4, noisy: bool) {
+            let bytes = if noisy { noise(60_000, 7) } else { b"much the same, ".repeat(4_000) };
+            let mut stored = pairs("/pods/default/a", 7, &bytes);
             let mut flipped = stored.clone();
-            let (chunk, byte) = (at / CHUNK % 3, at % CHUNK % flipped[at / CHUNK % 3].1.len());
+            let chunk = at / CHUNK % flipped.len();
+            let byte = at % CHUNK % flipped[chunk].1.len();
             flipped[chunk].1[byte] ^= 1 << bit;
             prop_assert!(assemble(&flipped).is_err());
             if drop < stored.len() {
                 stored.remove(drop);
-                prop_assert!(assemble(&stored).is_err());
+                prop_assert!(assemble(&stored).is_err() || stored.is_empty());
             }
         }
 
@@ -186,5 +228,16 @@ mod tests {
         fn no_pair_is_taken_for_what_it_is_not(key: Vec<u8>, value: Vec<u8>) {
             let _ = assemble(&[(key, value)]);
         }
+    }
+    #[test]
+    fn what_was_written_before_anything_was_compressed_is_read() {
+        let bytes = b"much the same, ".repeat(100);
+        let mut value = [&7_u64.to_be_bytes()[..], &1_500_u32.to_be_bytes()].concat();
+        value.extend_from_slice(&checksum(7, &bytes, false).to_be_bytes());
+        value.extend_from_slice(&bytes);
+        let records = assemble(&[(chunk_key("/pods/default/a", 0), value)]).unwrap();
+        assert_eq!((records[0].revision, &*records[0].bytes), (7, &*bytes));
+        let today = pairs("/pods/default/a", 7, &bytes);
+        assert!(today[0].1.len() < 200, "{}", today[0].1.len());
     }
 }
