@@ -41,12 +41,12 @@ impl Writer {
     }
 
     /// A list in its envelope: `metadata` and every item are JSON.
-    pub fn list<'a>(
+    pub fn list(
         &mut self,
         api_version: &str,
         kind: &str,
         metadata: &[u8],
-        items: impl Iterator<Item = &'a [u8]>,
+        items: impl Iterator<Item = impl AsRef<[u8]>>,
         out: &mut Vec<u8>,
     ) -> Result<(), Error> {
         let layout = message(api_version, kind)?.layout();
@@ -68,7 +68,7 @@ impl Writer {
                 out.extend_from_slice(&metadata_bytes);
             }
             for item in items {
-                let outline = outline::of(item, &mut self.entries)?;
+                let outline = outline::of(item.as_ref(), &mut self.entries)?;
                 wire::write_delimited(items_number, out, |out| write_fields(item_layout, outline.root(), out))?;
             }
             if !metadata_is_first {

@@ -53,7 +53,8 @@ fn inside_metadata(text: &str) -> Option<usize> {
 
 /// Takes the managed fields out of canonical bytes, which are given in two parts: the second begins with a field of the
 /// metadata.
-pub fn split((head, tail): (&[u8], &[u8])) -> (Bytes, ManagedFields) {
+pub fn split<T: AsRef<[u8]>>((head, tail): (T, T)) -> (Bytes, ManagedFields) {
+    let (head, tail) = (head.as_ref(), tail.as_ref());
     let place = std::str::from_utf8(tail).ok().and_then(|tail| Place::find(tail, 0));
     // The name follows, so it is a comma that goes with them.
     let Some(Place { field, list: Some(list), is_last: false }) = place else {

@@ -527,7 +527,7 @@ async fn addresses_of_a_pod_are_said_in_both_ways() {
     let pod = fixture.update_at("pods", Some("status"), pod).await.unwrap();
     assert_eq!(pod["status"]["podIPs"], json!([{"ip": "127.64.1.2"}]));
     let page = fixture.list("pods", field_selector("status.podIP=127.64.1.2")).await.unwrap();
-    let cells = fixture.kind("pods").cells(&page.objects[0].bytes, jiff::Timestamp::UNIX_EPOCH).unwrap();
+    let cells = fixture.kind("pods").cells(&page.objects[0].bytes(), jiff::Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(cells[5], "127.64.1.2");
 }
 

@@ -29,7 +29,7 @@ pub struct Fixture {
 }
 
 pub fn value(object: &Object) -> Value {
-    serde_json::from_slice(&object.bytes).expect("a stored object is JSON")
+    serde_json::from_slice(&object.bytes()).expect("a stored object is JSON")
 }
 
 impl Fixture {

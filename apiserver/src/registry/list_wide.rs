@@ -82,7 +82,7 @@ async fn lifetime(kind: KindRef) {
     let page = registry.list(kind, namespace, &options).unwrap();
     assert_eq!(page.objects.len(), 1, "{what}");
     assert!(page.revision >= read.revision);
-    let cells = kind.cells(&page.objects[0].bytes, Timestamp::UNIX_EPOCH).unwrap();
+    let cells = kind.cells(&page.objects[0].bytes(), Timestamp::UNIX_EPOCH).unwrap();
     assert_eq!(cells.len(), kind.columns().len(), "{what}");
     let name = kind.columns().iter().position(|column| column.name == "Name").unwrap();
     assert_eq!(cells[name], one, "{what}");

@@ -85,7 +85,7 @@ impl EventType {
     }
 }
 
-/// An event of a watch. `object.bytes` is ready to be sent, for a bookmark too.
+/// An event of a watch. `object.bytes()` is ready to be sent, for a bookmark too.
 #[derive(Debug, Clone)]
 pub struct WatchEvent {
     pub event_type: EventType,

@@ -48,7 +48,7 @@ pub fn ranges(first: Cidr, snapshot: &Snapshot) -> Vec<ServiceRange> {
 
 /// A stored ServiceCIDR. One that cannot be read has no ranges.
 pub fn service_cidr(stored: &Object) -> ServiceCIDR {
-    api::json::read(&stored.bytes).unwrap_or_default()
+    api::json::read(&stored.bytes()).unwrap_or_default()
 }
 
 pub fn ranges_of(service_cidr: &ServiceCIDR) -> Vec<Cidr> {
@@ -60,7 +60,7 @@ pub fn ranges_of(service_cidr: &ServiceCIDR) -> Vec<Cidr> {
 pub fn take_what_is_held(allocator: &Allocator, snapshot: &Snapshot) -> Result<(), anyhow::Error> {
     for object in snapshot.list(SERVICES, None) {
         let service: Service =
-            api::json::read(&object.bytes).with_context(|| format!("read the stored {}", object.key))?;
+            api::json::read(&object.bytes()).with_context(|| format!("read the stored {}", object.key))?;
         for claim in allocation::claims_of(&service) {
             if let Err(error) = allocator.take_held(claim) {
                 warn!(service = %object.key, ?claim, %error, "a Service holds what it should not");

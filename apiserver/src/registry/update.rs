@@ -98,7 +98,7 @@ impl Registry {
                 value["metadata"]["resourceVersion"] = current.revision.to_string().into();
                 value
             } else {
-                read(&current.bytes)?
+                read(&current.bytes())?
             };
             patch.apply(kind.facts(), &mut value)?;
             let mut draft = decode::patched(context, kind, value)?;

@@ -59,11 +59,11 @@ pub struct View(pub Snapshot);
 
 impl Cluster for View {
     fn object(&self, resource: GroupResource, namespace: &str, name: &str) -> Option<Bytes> {
-        self.0.find(resource, namespace, name).map(|object| object.bytes.clone())
+        self.0.find(resource, namespace, name).map(|object| object.bytes())
     }
 
     fn objects(&self, resource: GroupResource) -> Vec<Bytes> {
-        self.0.list(resource, None).map(|object| object.bytes.clone()).collect()
+        self.0.list(resource, None).map(|object| object.bytes()).collect()
     }
 
     fn namespace(&self, name: &str) -> NamespaceState {

@@ -50,12 +50,16 @@ impl Record {
 pub struct Entry<'a> {
     pub path: Cow<'a, str>,
     pub revision: u64,
-    pub bytes: [&'a [u8]; 2],
+    pub bytes: [Bytes; 2],
 }
 
 impl<'a> From<&'a Record> for Entry<'a> {
     fn from(record: &'a Record) -> Self {
-        Self { path: Cow::Borrowed(&record.path), revision: record.revision, bytes: [&record.bytes, &[]] }
+        Self {
+            path: Cow::Borrowed(&record.path),
+            revision: record.revision,
+            bytes: [record.bytes.clone(), Bytes::new()],
+        }
     }
 }
 
@@ -78,7 +82,7 @@ pub fn write<'a>(
             head.put_u64(revision);
             head.put_u16(u16::try_from(path.len()).map_err(std::io::Error::other)?);
             head.put_slice(path.as_bytes());
-            write_record(&mut out, &[&head, before, after])?;
+            write_record(&mut out, &[&head, &before, &after])?;
         }
         out.flush()
     })

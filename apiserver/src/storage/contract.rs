@@ -97,7 +97,7 @@ async fn revisions_grow_and_are_in_the_bytes(storage: &Storage) {
         assert!(snapshot.revision() >= revision);
         let object = snapshot.find(PODS, "default", name).unwrap();
         assert_eq!(object.revision, revision);
-        let text = std::str::from_utf8(&object.bytes).unwrap();
+        let text = String::from_utf8(object.bytes().into()).unwrap();
         assert!(text.contains(&format!(r#""metadata":{{"resourceVersion":"{revision}","#)), "{text}");
         last = revision;
     }

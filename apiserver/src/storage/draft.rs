@@ -3,12 +3,15 @@
 //! The form is fixed so that a revision can be put in, and taken out, without parsing:
 //! `{"apiVersion":"…","kind":"…","metadata":{"resourceVersion":"N",…`.
 
+use std::ops::Range;
+
 use anyhow::{Context, ensure};
 use api::meta::Meta;
 use bytes::Bytes;
 
 use crate::storage::layout::Layout;
 use crate::storage::object::{Key, Object, Revision};
+use crate::storage::text::{self, Commons, Text};
 
 const METADATA: &[u8] = br#""metadata":{"#;
 const REVISION: &str = r#""resourceVersion":""#;
@@ -21,6 +24,8 @@ pub struct Draft {
     meta: Meta,
     fields: Box<[Box<str>]>,
     metadata_at: u32,
+    /// What other objects probably have too.
+    common: Box<[Range<u32>]>,
 }
 
 impl Draft {
@@ -43,7 +48,8 @@ impl Draft {
         );
         ensure!(!metadata[1..].starts_with(REVISION.as_bytes()), "{key}: has a revision before it was written");
         let fields = fields.unwrap_or_else(|| layout.fields(key.resource, &bytes));
-        Ok(Self { meta, fields, metadata_at: u32::try_from(metadata_at).context("an object of 4 GiB")?, bytes })
+        u32::try_from(bytes.len()).context("an object of 4 GiB")?;
+        Ok(Self { meta, fields, metadata_at: metadata_at as u32, common: text::common(&bytes), bytes })
     }
 
     /// The canonical bytes, as an engine keeps them.
@@ -52,20 +58,21 @@ impl Draft {
     }
 
     /// The object that this becomes at `revision`.
-    pub(super) fn stamp(self, key: Key, revision: Revision, durable: bool) -> Object {
-        let bytes = with_revision(&self.bytes, self.metadata_at, revision);
-        let Self { meta, fields, metadata_at, .. } = self;
-        Object { key, revision, bytes, meta, fields, metadata_at, durable }
+    pub(super) fn stamp(self, key: Key, revision: Revision, durable: bool, commons: &mut Commons) -> Object {
+        let Self { bytes, meta, fields, metadata_at, common } = self;
+        let at = revision_place(metadata_at, revision).start;
+        let text = Text::new(&bytes, at, revision_text(revision).as_bytes(), &common, commons);
+        Object { key, revision, text, meta, fields, metadata_at, durable }
     }
 }
 
 /// The same object at another revision: the last state of a deleted object, as its deletion shows it.
 pub(super) fn restamp(object: &Object, revision: Revision) -> Object {
-    let (head, tail) = object.content();
+    let place = revision_place(object.metadata_at, object.revision);
     Object {
         key: object.key.clone(),
         revision,
-        bytes: join(head, revision, tail),
+        text: object.text.replace(place, revision_text(revision).as_bytes()),
         meta: object.meta.clone(),
         fields: object.fields.clone(),
         metadata_at: object.metadata_at,
@@ -73,31 +80,20 @@ pub(super) fn restamp(object: &Object, revision: Revision) -> Object {
     }
 }
 
-/// The bytes around the revision that `with_revision` put in.
-pub(super) fn without_revision(bytes: &[u8], metadata_at: u32, revision: Revision) -> (&[u8], &[u8]) {
-    let at = metadata_at as usize + METADATA.len();
-    let length = REVISION.len() + digits(revision) + REVISION_END.len();
-    (&bytes[..at], &bytes[at + length..])
+/// Where the revision stands, or is to stand, with its name.
+pub(super) fn revision_place(metadata_at: u32, revision: Revision) -> Range<usize> {
+    let start = metadata_at as usize + METADATA.len();
+    let digits = revision.0.checked_ilog10().unwrap_or(0) as usize + 1;
+    start..start + REVISION.len() + digits + REVISION_END.len()
+}
+
+fn revision_text(revision: Revision) -> String {
+    format!("{REVISION}{revision}{REVISION_END}")
 }
 
 pub(super) fn with_revision(bytes: &[u8], metadata_at: u32, revision: Revision) -> Bytes {
-    let (head, tail) = bytes.split_at(metadata_at as usize + METADATA.len());
-    join(head, revision, tail)
-}
-
-fn join(head: &[u8], revision: Revision, tail: &[u8]) -> Bytes {
-    let length = head.len() + REVISION.len() + digits(revision) + REVISION_END.len() + tail.len();
-    let mut bytes = Vec::with_capacity(length);
-    bytes.extend_from_slice(head);
-    bytes.extend_from_slice(REVISION.as_bytes());
-    bytes.extend_from_slice(revision.to_string().as_bytes());
-    bytes.extend_from_slice(REVISION_END.as_bytes());
-    bytes.extend_from_slice(tail);
-    Bytes::from(bytes)
-}
-
-fn digits(revision: Revision) -> usize {
-    revision.0.checked_ilog10().unwrap_or(0) as usize + 1
+    let (head, tail) = bytes.split_at(revision_place(metadata_at, revision).start);
+    [head, revision_text(revision).as_bytes(), tail].concat().into()
 }
 
 /// Where `"metadata"` starts; none if the bytes do not begin as canonical ones do, or the metadata is empty.
@@ -123,22 +119,29 @@ mod tests {
         Draft::new(key, Bytes::copy_from_slice(text.as_bytes()), None, &TestLayout)
     }
 
+    fn from_metadata(object: &Object) -> Vec<u8> {
+        let mut out = Vec::new();
+        object.write_from_metadata(&mut out);
+        assert_eq!(out.len(), object.size_from_metadata());
+        out
+    }
+
     #[test]
     fn a_revision_goes_in_first_and_comes_out_whole() {
         let text =
             r#"{"apiVersion":"v1","kind":"Pod","metadata":{"name":"a","namespace":"n"},"spec":{"nodeName":"x"}}"#;
         let key = pod_key("n", "a");
-        let object = draft(&key, text).unwrap().stamp(key, Revision(120), true);
+        let object = draft(&key, text).unwrap().stamp(key, Revision(120), true, &mut Commons::default());
         assert_eq!(
-            object.bytes,
+            object.bytes(),
             r#"{"apiVersion":"v1","kind":"Pod","metadata":{"resourceVersion":"120","name":"a","namespace":"n"},"spec":{"nodeName":"x"}}"#
         );
-        assert!(object.from_metadata().starts_with(br#""metadata":{"resourceVersion":"120","#));
+        assert!(from_metadata(&object).starts_with(br#""metadata":{"resourceVersion":"120","name"#));
         assert!(object.has_content(text.as_bytes()));
         assert!(!object.has_content(text.replace("\"x\"", "\"y\"").as_bytes()));
         assert_eq!(&*object.fields[0], "x");
         let deleted = restamp(&object, Revision(7));
-        assert!(deleted.from_metadata().starts_with(br#""metadata":{"resourceVersion":"7","name"#));
+        assert!(from_metadata(&deleted).starts_with(br#""metadata":{"resourceVersion":"7","name"#));
         assert!(deleted.has_content(text.as_bytes()));
     }
 

@@ -67,7 +67,7 @@ mod tests {
 
     fn shown(storage: &Storage) -> Vec<(String, Bytes)> {
         let snapshot = storage.snapshot();
-        snapshot.list(PODS, None).map(|pod| (pod.key.to_string(), pod.bytes.clone())).collect()
+        snapshot.list(PODS, None).map(|pod| (pod.key.to_string(), pod.bytes())).collect()
     }
 
     #[tokio::test]

@@ -36,7 +36,7 @@ impl Batch {
     /// Roughly what is alive only for this.
     fn weight(&self) -> usize {
         let replaced = self.events.iter().filter_map(|event| event.previous.as_ref());
-        replaced.map(|previous| previous.bytes.len()).sum::<usize>() + self.events.len() * CHANGE_WEIGHT
+        replaced.map(|previous| previous.size()).sum::<usize>() + self.events.len() * CHANGE_WEIGHT
     }
 }
 

@@ -149,7 +149,7 @@ impl Ring {
 fn weight(event: &Event) -> usize {
     // The last state of a deleted object is there twice, with two revisions.
     let copies = if event.kind == EventKind::Deleted { 2 } else { 1 };
-    event.object.bytes.len() * copies + EVENT_WEIGHT
+    event.object.size() * copies + EVENT_WEIGHT
 }
 
 /// The logs of one resource.

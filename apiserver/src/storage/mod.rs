@@ -32,6 +32,7 @@ mod speed;
 mod store;
 #[cfg(test)]
 mod tests;
+mod text;
 pub mod watch;
 mod whole_file;
 mod writer;

@@ -8,6 +8,7 @@ use api::names::GroupResource;
 use bytes::Bytes;
 
 use crate::storage::draft;
+use crate::storage::text::Text;
 
 /// The one counter of the whole store. Decimal on the wire, strictly growing, never given out twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
@@ -50,12 +51,11 @@ impl fmt::Display for Key {
 pub struct Object {
     pub key: Key,
     pub revision: Revision,
-    /// Canonical JSON: `{"apiVersion":…,"kind":…,"metadata":{"resourceVersion":"N",…},…}`, ready to be sent.
-    pub bytes: Bytes,
+    pub(super) text: Text,
     pub meta: Meta,
     /// The kind's selectable fields, in the order of its field labels.
     pub fields: Box<[Box<str>]>,
-    /// Where `"metadata"` starts in `bytes`.
+    /// Where `"metadata"` starts in its bytes.
     pub(super) metadata_at: u32,
     /// Whether the engine's disk holds a version of it, perhaps an older one: its deletion must reach the disk too.
     pub(super) durable: bool,
@@ -66,7 +66,7 @@ impl Object {
     pub fn unstored(key: Key, revision: Revision, bytes: Bytes) -> Result<Self, serde_json::Error> {
         let meta = Meta::of_json(&bytes)?;
         let metadata_at = draft::find_metadata(&bytes).unwrap_or_default() as u32;
-        Ok(Self { key, revision, bytes, meta, fields: Box::default(), metadata_at, durable: false })
+        Ok(Self { key, revision, text: bytes.into(), meta, fields: Box::default(), metadata_at, durable: false })
     }
 
     /// A view of this object: another canonical form, without a revision, of the same thing.
@@ -83,20 +83,42 @@ impl Object {
         draft::restamp(self, revision)
     }
 
-    /// The object from `"metadata":` to its last `}`. With a `{` before it, an item of a typed list, which leaves out
-    /// `apiVersion` and `kind`.
-    pub fn from_metadata(&self) -> &[u8] {
-        &self.bytes[self.metadata_at as usize..]
+    /// Canonical JSON: `{"apiVersion":…,"kind":…,"metadata":{"resourceVersion":"N",…},…}`, ready to be sent.
+    pub fn bytes(&self) -> Bytes {
+        self.text.whole()
+    }
+
+    /// How many bytes it has.
+    pub fn size(&self) -> usize {
+        self.text.len()
+    }
+
+    /// Appends its bytes.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        self.text.write(0, out);
+    }
+
+    /// Appends the object from `"metadata":` to its last `}`. With a `{` before it, an item of a typed list, which
+    /// leaves out `apiVersion` and `kind`.
+    pub fn write_from_metadata(&self, out: &mut Vec<u8>) {
+        self.text.write(self.metadata_at as usize, out);
+    }
+
+    /// How many bytes `write_from_metadata` appends.
+    pub fn size_from_metadata(&self) -> usize {
+        self.size() - self.metadata_at as usize
     }
 
     /// The canonical bytes as they were written, without the revision: what comes before it and what comes after.
-    pub fn content(&self) -> (&[u8], &[u8]) {
-        draft::without_revision(&self.bytes, self.metadata_at, self.revision)
+    pub fn content(&self) -> (Bytes, Bytes) {
+        let bytes = self.bytes();
+        let revision = draft::revision_place(self.metadata_at, self.revision);
+        (bytes.slice(..revision.start), bytes.slice(revision.end..))
     }
 
     /// Whether a write of these canonical bytes would change nothing.
     pub fn has_content(&self, canonical: &[u8]) -> bool {
         let (head, tail) = self.content();
-        canonical.len() == head.len() + tail.len() && canonical.starts_with(head) && canonical.ends_with(tail)
+        canonical.len() == head.len() + tail.len() && canonical.starts_with(&head) && canonical.ends_with(&tail)
     }
 }

@@ -19,6 +19,7 @@ use crate::storage::log::{Log, Logs, Scope};
 use crate::storage::measures::Measures;
 use crate::storage::object::Revision;
 use crate::storage::snapshot::Root;
+use crate::storage::text::Commons;
 
 pub(super) struct Published {
     pub layout: Arc<dyn Layout>,
@@ -32,7 +33,8 @@ pub(super) struct Published {
     opened_at: Mutex<Revision>,
     /// Up to here, every change is in the logs. Behind the newest snapshot by moments.
     progress: latest::Sender<Revision>,
-    publishing: Mutex<()>,
+    /// Held by who publishes.
+    commons: Mutex<Commons>,
     is_closed: AtomicBool,
 }
 
@@ -52,7 +54,7 @@ impl Published {
             logs: Logs::default(),
             opened_at: Mutex::default(),
             progress: latest::Sender::default(),
-            publishing: Mutex::new(()),
+            commons: Mutex::default(),
             is_closed: AtomicBool::new(false),
         }
     }
@@ -96,11 +98,12 @@ impl Published {
         revision: Revision,
     ) -> Result<(), anyhow::Error> {
         let mut root = Root::default();
+        let mut commons = lock(&self.commons);
         for stored in stored {
             let Stored { key, revision, bytes } = stored?;
             let draft = Draft::new(&key, bytes, None, &*self.layout)?;
             let key = root.shared_key(key);
-            root.insert(Arc::new(draft.stamp(key, revision, true)));
+            root.insert(Arc::new(draft.stamp(key, revision, true, &mut commons)));
         }
         root.revision = revision;
         *lock(&self.opened_at) = revision;
@@ -114,11 +117,11 @@ impl Published {
         if changes.is_empty() {
             return Vec::new();
         }
-        let _one_at_a_time = lock(&self.publishing);
+        let mut commons = lock(&self.commons);
         let before = self.root();
         let mut root = Root::clone(&before);
         let events: Vec<Arc<Event>> =
-            changes.into_iter().filter_map(|change| root.apply(change)).map(Arc::new).collect();
+            changes.into_iter().filter_map(|change| root.apply(change, &mut commons)).map(Arc::new).collect();
         debug_assert!(root.revision > before.revision, "revisions grow");
         let root = Arc::new(root);
         let revision = root.revision;

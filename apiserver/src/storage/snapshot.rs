@@ -10,6 +10,7 @@ use crate::storage::draft;
 use crate::storage::engine::Change;
 use crate::storage::event::{Event, EventKind};
 use crate::storage::object::{Key, Object, Revision};
+use crate::storage::text::Commons;
 
 type Names = OrdMap<Arc<str>, Arc<Object>>;
 
@@ -54,7 +55,7 @@ impl Root {
     }
 
     /// Carries a change out. None for the deletion of what is not there.
-    pub fn apply(&mut self, change: Change) -> Option<Event> {
+    pub fn apply(&mut self, change: Change, commons: &mut Commons) -> Option<Event> {
         let Change { key, revision, draft, volatile } = change;
         let previous = self.get(key.resource, &key.namespace, &key.name).cloned();
         self.revision = revision;
@@ -69,7 +70,7 @@ impl Root {
             Some(previous) => previous.key.clone(),
             None => self.shared_key(key),
         };
-        let object = Arc::new(draft.stamp(key, revision, durable));
+        let object = Arc::new(draft.stamp(key, revision, durable, commons));
         self.insert(object.clone());
         let kind = if previous.is_some() { EventKind::Modified } else { EventKind::Added };
         Some(Event { kind, object, previous, revision })
@@ -181,7 +182,7 @@ mod tests {
         for (revision, (namespace, name)) in
             [("b", "x"), ("a", "y"), ("a", "x"), ("c", "w"), ("c", "z")].into_iter().enumerate()
         {
-            root.apply(pod_change(revision as u64 + 1, namespace, name, "n1")).unwrap();
+            root.apply(pod_change(revision as u64 + 1, namespace, name, "n1"), &mut Commons::default()).unwrap();
         }
         Snapshot(Arc::new(root))
     }
@@ -203,10 +204,11 @@ mod tests {
     fn a_snapshot_does_not_see_later_changes_and_a_change_can_be_undone() {
         let before = snapshot();
         let mut root = (*before.0).clone();
+        let commons = &mut Commons::default();
         let deleted = Change { key: pod_key("b", "x"), revision: Revision(6), draft: None, volatile: false };
-        let deleted = root.apply(deleted).unwrap();
-        let changed = root.apply(pod_change(7, "a", "x", "n2")).unwrap();
-        let added = root.apply(pod_change(8, "d", "x", "n2")).unwrap();
+        let deleted = root.apply(deleted, commons).unwrap();
+        let changed = root.apply(pod_change(7, "a", "x", "n2"), commons).unwrap();
+        let added = root.apply(pod_change(8, "d", "x", "n2"), commons).unwrap();
         let after = Snapshot(Arc::new(root.clone()));
         assert_eq!(names(&after, None, None), ["a/x", "a/y", "c/w", "c/z", "d/x"]);
         assert_eq!(names(&before, None, None), ["a/x", "a/y", "b/x", "c/w", "c/z"]);

@@ -113,7 +113,7 @@ impl Known {
             namespace: String,
             name: String,
         }
-        let read: Read = serde_json::from_slice(&object.bytes).unwrap_or_default();
+        let read: Read = serde_json::from_slice(&object.bytes()).unwrap_or_default();
         let Parent { namespace, name } = read.spec.parent_ref;
         let is_ours = read.metadata.labels.get(MANAGED_BY).is_some_and(|manager| manager == MANAGER);
         Self { owner: Owner { namespace, name }, is_ours }

@@ -20,7 +20,7 @@ fn kind(name: &str) -> KindRef {
 fn read(registry: &Registry, kind_name: &str, namespace: Option<&str>, name: &str) -> Option<Value> {
     let target = Target { namespace, name, subresource: None };
     let object = registry.get(kind(kind_name), target, "").ok()?;
-    Some(serde_json::from_slice(&object.bytes).unwrap())
+    Some(serde_json::from_slice(&object.bytes()).unwrap())
 }
 
 /// Waits in the tokio clock's time, which is paused and so takes none.
@@ -94,7 +94,7 @@ async fn addresses_of_services_are_noted_and_forgotten() {
     let (registry, _fixture) = started().await;
     let body = r#"{"metadata":{"name":"web"},"spec":{"ports":[{"port":80}]}}"#;
     let service = registry.create(&Context::default(), kind("Service"), Some("default"), body.into()).await.unwrap();
-    let service: Value = serde_json::from_slice(&service.bytes).unwrap();
+    let service: Value = serde_json::from_slice(&service.bytes()).unwrap();
     let address = service["spec"]["clusterIP"].as_str().unwrap().to_owned();
     eventually("the address is noted", || {
         let noted = read(&registry, "IPAddress", None, &address);

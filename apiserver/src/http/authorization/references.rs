@@ -17,7 +17,7 @@ pub fn node_of_pod(registry: &Registry, namespace: &str, name: &str) -> Option<S
     let kind = registry.find("", "v1", "pods")?;
     let target = Target { namespace: Some(namespace), name, subresource: None };
     let object = registry.get(kind, target, "").ok()?;
-    let pod: Pod = api::json::read(&object.bytes).ok()?;
+    let pod: Pod = api::json::read(&object.bytes()).ok()?;
     Some(pod.spec.and_then(|spec| spec.node_name).unwrap_or_default())
 }
 
@@ -26,7 +26,7 @@ pub fn is_used_on_node(registry: &Registry, node: &str, what: Referred, namespac
     let Some(kind) = registry.find("", "v1", "pods") else { return false };
     let options = ListOptions { field_selector: format!("spec.nodeName={node}"), ..ListOptions::default() };
     let Ok(page) = registry.list(kind, Some(namespace), &options) else { return false };
-    let pods = page.objects.iter().filter_map(|object| api::json::read::<Pod>(&object.bytes).ok());
+    let pods = page.objects.iter().filter_map(|object| api::json::read::<Pod>(&object.bytes()).ok());
     pods.filter_map(|pod| pod.spec).any(|spec| refers(&spec, what, name))
 }
 

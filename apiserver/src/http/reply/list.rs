@@ -53,7 +53,7 @@ pub fn write_list_meta(meta: &ListMeta<'_>, out: &mut Vec<u8>) {
 
 /// A page of a list, in the form that was asked for.
 pub async fn list(accepted: Accepted, kind: KindRef, page: Page, look: &Look) -> Response {
-    let stored: usize = page.objects.iter().map(|object| object.bytes.len()).sum();
+    let stored: usize = page.objects.iter().map(|object| object.size()).sum();
     if accepted.encoding == Encoding::Protobuf {
         return in_protobuf(accepted.form, kind, page, stored, look.gzip).await;
     }
@@ -99,16 +99,16 @@ impl Item {
         match self {
             Self::Stored => {
                 out.push(b'{');
-                out.extend_from_slice(object.from_metadata());
+                object.write_from_metadata(out);
             }
-            Self::Metadata(version) => metadata::write(*version, &object.bytes, out),
+            Self::Metadata(version) => metadata::write(*version, &object.bytes(), out),
             Self::Row { version, kind, rows, now } => table::write_row(*version, *kind, object, *rows, *now, out),
         }
     }
 
     /// How long the object will be, where that is known without writing it.
     fn length(&self, object: &Object) -> Option<usize> {
-        matches!(self, Self::Stored).then(|| object.from_metadata().len() + 1)
+        matches!(self, Self::Stored).then(|| object.size_from_metadata() + 1)
     }
 }
 

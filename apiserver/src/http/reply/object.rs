@@ -23,8 +23,8 @@ pub fn object(code: StatusCode, accepted: Accepted, kind: KindRef, object: &Obje
     }
     let bytes = match accepted.form {
         Form::Table(version) => table::of_object(version, kind, object, look.rows, look.now).into(),
-        Form::Metadata(version) => metadata::of_object(version, &object.bytes).into(),
-        Form::Object | Form::AggregatedDiscovery => object.bytes.clone(),
+        Form::Metadata(version) => metadata::of_object(version, &object.bytes()).into(),
+        Form::Object | Form::AggregatedDiscovery => object.bytes(),
     };
     written(code, accepted, bytes, look.gzip)
 }

@@ -21,7 +21,7 @@ pub fn of_document(json: &[u8]) -> Result<Vec<u8>, Error> {
 }
 
 pub fn of_object(form: Form, object: &Object) -> Result<Vec<u8>, Failure> {
-    let mut out = Vec::with_capacity(object.bytes.len());
+    let mut out = Vec::with_capacity(object.size());
     write_object(form, object, &mut Writer::default(), &mut out).map_err(|error| unwritable(&error))?;
     Ok(out)
 }
@@ -29,8 +29,8 @@ pub fn of_object(form: Form, object: &Object) -> Result<Vec<u8>, Failure> {
 /// An object in its envelope.
 pub fn write_object(form: Form, object: &Object, writer: &mut Writer, out: &mut Vec<u8>) -> Result<(), Error> {
     match form {
-        Form::Metadata(version) => writer.object_as(version.api_version(), PARTIAL, &object.bytes, out),
-        Form::Object | Form::Table(_) | Form::AggregatedDiscovery => writer.object(&object.bytes, out),
+        Form::Metadata(version) => writer.object_as(version.api_version(), PARTIAL, &object.bytes(), out),
+        Form::Object | Form::Table(_) | Form::AggregatedDiscovery => writer.object(&object.bytes(), out),
     }
 }
 
@@ -44,9 +44,9 @@ pub fn of_list(form: Form, kind: KindRef, page: &Page) -> Result<Vec<u8>, Failur
         Form::Metadata(version) => (version.api_version().to_owned(), format!("{PARTIAL}List")),
         Form::Object | Form::Table(_) | Form::AggregatedDiscovery => (facts.api_version(), facts.list_kind()),
     };
-    let stored: usize = page.objects.iter().map(|object| object.bytes.len()).sum();
+    let stored: usize = page.objects.iter().map(|object| object.size()).sum();
     let mut out = Vec::with_capacity(stored);
-    let items = page.objects.iter().map(|object| &*object.bytes);
+    let items = page.objects.iter().map(|object| object.bytes());
     let written = Writer::default().list(&api_version, &list_kind, &metadata, items, &mut out);
     written.map_err(|error| unwritable(&error))?;
     Ok(out)

@@ -40,7 +40,7 @@ impl Recent {
         if let Some(bytes) = known {
             return Ok(bytes);
         }
-        let mut out = Vec::with_capacity(object.bytes.len());
+        let mut out = Vec::with_capacity(object.size());
         protobuf::write_object(form, object, writer, &mut out)?;
         let bytes = Bytes::from(out);
         let entry = Entry { object: Arc::downgrade(object), form, bytes: bytes.clone() };

@@ -136,8 +136,8 @@ impl Watching {
     fn write_object(&mut self, event: &WatchEvent, frame: &mut Vec<u8>) {
         let object = &event.object;
         match self.form {
-            Form::Object | Form::AggregatedDiscovery => frame.extend_from_slice(&object.bytes),
-            Form::Metadata(version) => metadata::write(version, &object.bytes, frame),
+            Form::Object | Form::AggregatedDiscovery => object.write(frame),
+            Form::Metadata(version) => metadata::write(version, &object.bytes(), frame),
             Form::Table(version) if event.event_type == EventType::Bookmark => {
                 let meta = ListMeta { revision: object.revision, continue_token: "", remaining: None };
                 table::write_empty(version, &meta, frame);

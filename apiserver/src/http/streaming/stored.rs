@@ -10,5 +10,5 @@ use crate::registry::Target;
 pub fn read<T: DeserializeOwned>(app: &App, plural: &str, namespace: Option<&str>, name: &str) -> Result<T, Failure> {
     let kind = app.registry.find("", "v1", plural).ok_or_else(Failure::unknown_resource)?;
     let object = app.registry.get(kind, Target { namespace, name, subresource: None }, "")?;
-    api::json::read(&object.bytes).map_err(|_| Failure::internal("read a stored object"))
+    api::json::read(&object.bytes()).map_err(|_| Failure::internal("read a stored object"))
 }

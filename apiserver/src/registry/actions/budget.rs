@@ -40,7 +40,7 @@ pub fn of_pod(registry: &Registry, pod: &Object) -> Vec<Budget> {
 }
 
 fn read(object: &Object) -> Option<Budget> {
-    let mut budget: PodDisruptionBudget = api::json::read(&object.bytes).ok()?;
+    let mut budget: PodDisruptionBudget = api::json::read(&object.bytes()).ok()?;
     budget.metadata.resource_version = None;
     Some(Budget { key: object.key.clone(), revision: object.revision, budget })
 }
