@@ -66,6 +66,7 @@ fn target(path: &str) -> Option<Target> {
         ["namespaces", namespace, plural, rest @ ..] if !matches!(*plural, "status" | "finalize") => {
             (*namespace, [&[*plural], rest].concat())
         }
+        [] => return None,
         rest => ("", rest.to_vec()),
     };
     let part = |index: usize| rest.get(index).copied().unwrap_or_default().to_owned();
