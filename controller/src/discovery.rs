@@ -78,6 +78,36 @@ async fn read(
     }
 }
 
+/// A kind that an owner reference names, and whether its replicas can be read as a Scale.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Named {
+    pub resource: Resource,
+    pub has_scale: bool,
+}
+
+/// Asks for one kind, in the version that is named. Nothing, if it is not served.
+pub async fn find(cluster: &Cluster, api_version: &str, kind: &str) -> kube::Result<Option<Named>> {
+    let (group, version) = api::names::split_api_version(api_version);
+    let root = if group.is_empty() { "/api" } else { "/apis" };
+    let list: APIResourceList = match cluster.get(&format!("{root}/{api_version}")).await {
+        Ok(list) => list,
+        Err(error) if error.is_not_found() => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let found = list.resources.iter().find(|resource| resource.kind == kind && !resource.name.contains('/'));
+    let Some(found) = found else { return Ok(None) };
+    let scale = format!("{}/scale", found.name);
+    let has_scale = list.resources.iter().any(|resource| resource.name == scale && resource.kind == "Scale");
+    let resource = Resource {
+        group: group.to_owned().into(),
+        version: version.to_owned().into(),
+        kind: kind.to_owned().into(),
+        plural: found.name.clone().into(),
+        namespaced: found.namespaced,
+    };
+    Ok(Some(Named { resource, has_scale }))
+}
+
 impl Discovered {
     /// The resources by group and kind, as owner references speak of them.
     pub fn by_kind(&self) -> BTreeMap<(String, String), Resource> {
@@ -101,5 +131,16 @@ mod tests {
         assert_eq!(*sets, ReplicaSet::RESOURCE);
         let nodes = found.served.iter().find(|served| served.resource.plural == "nodes").unwrap();
         assert!(nodes.allows(&["list", "watch", "delete"]) && !nodes.resource.namespaced);
+    }
+
+    #[tokio::test]
+    async fn a_kind_is_found_by_its_name_and_tells_whether_it_can_be_scaled() {
+        let cluster = Cluster::new(Fake::new().client());
+        let found = async |api_version: &str, kind: &str| find(&cluster, api_version, kind).await.unwrap();
+        let ships = found("example.com/v1", "Ship").await.unwrap();
+        assert_eq!((ships.resource.plural.as_ref(), ships.has_scale), ("ships", true));
+        assert!(!found("v1", "Node").await.unwrap().has_scale);
+        assert_eq!(found("example.com/v1", "Boat").await, None);
+        assert_eq!(found("example.com/v2", "Ship").await, None);
     }
 }

@@ -1,6 +1,7 @@
 //! The list of controllers. To add one: its file, and its line here.
 
 mod deployment;
+mod disruption;
 mod endpoint_slice;
 mod endpoint_slice_mirroring;
 mod endpoints;
@@ -25,6 +26,7 @@ pub struct Controller {
 
 pub const CONTROLLERS: &[Controller] = &[
     Controller { name: "deployment", start: deployment::start },
+    Controller { name: "disruption", start: disruption::start },
     Controller { name: "endpoint_slice", start: endpoint_slice::start },
     Controller { name: "endpoint_slice_mirroring", start: endpoint_slice_mirroring::start },
     Controller { name: "endpoint", start: endpoints::start },

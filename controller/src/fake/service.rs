@@ -23,6 +23,14 @@ pub struct Fake {
     pub changed: watch::Sender<u64>,
     /// Every write as `VERB path`.
     pub writes: Arc<Mutex<Vec<String>>>,
+    pub interruption: Arc<Mutex<Option<Interruption>>>,
+}
+
+/// What somebody else does just before a request of a client, once.
+pub struct Interruption {
+    pub method: Method,
+    pub path: String,
+    pub act: Box<dyn FnOnce(&Fake) + Send>,
 }
 
 /// Group, version, kind, plural, whether namespaced.
@@ -40,6 +48,9 @@ const SERVED: &[(&str, &str, &str, bool)] = &[
     ("apps/v1", "ReplicaSet", "replicasets", true),
     ("discovery.k8s.io/v1", "EndpointSlice", "endpointslices", true),
     ("coordination.k8s.io/v1", "Lease", "leases", true),
+    ("policy/v1", "PodDisruptionBudget", "poddisruptionbudgets", true),
+    ("example.com/v1", "Ship", "ships", true),
+    ("example.com/v1", "Scale", "ships/scale", true),
 ];
 
 struct Target {
@@ -55,6 +66,7 @@ fn target(path: &str) -> Option<Target> {
         ["namespaces", namespace, plural, rest @ ..] if !matches!(*plural, "status" | "finalize") => {
             (*namespace, [&[*plural], rest].concat())
         }
+        [] => return None,
         rest => ("", rest.to_vec()),
     };
     let part = |index: usize| rest.get(index).copied().unwrap_or_default().to_owned();
@@ -74,7 +86,12 @@ fn json_answer(code: u16, body: &Value) -> Answer {
 
 impl Fake {
     pub fn new() -> Self {
-        Self { store: Arc::default(), changed: watch::Sender::new(0), writes: Arc::default() }
+        Self {
+            store: Arc::default(),
+            changed: watch::Sender::new(0),
+            writes: Arc::default(),
+            interruption: Arc::default(),
+        }
     }
 
     pub fn client(&self) -> kube::Client {
@@ -100,10 +117,19 @@ impl Fake {
         if parts.method == Method::GET && query.contains("watch=true") {
             return self.watch(&path, &query);
         }
+        self.interrupt(&parts.method, &path);
         let outcome = self.act(&parts.method, &path, body, strategic);
         match outcome {
             Ok(value) => json_answer(if parts.method == Method::POST { 201 } else { 200 }, &value),
             Err((code, status)) => json_answer(code, &status),
+        }
+    }
+
+    fn interrupt(&self, method: &Method, path: &str) {
+        let is_due = |due: &mut Interruption| due.method == *method && due.path == path;
+        let due = self.interruption.lock().unwrap().take_if(is_due);
+        if let Some(due) = due {
+            (due.act)(self);
         }
     }
 

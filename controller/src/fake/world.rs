@@ -8,7 +8,7 @@ use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
 
-use crate::fake::service::Fake;
+use crate::fake::service::{Fake, Interruption};
 use crate::manager::{Manager, Options};
 
 pub struct World {
@@ -58,6 +58,19 @@ impl World {
 
     pub fn list(&self, path: &str) -> Vec<Value> {
         self.get(path).unwrap()["items"].as_array().unwrap().clone()
+    }
+
+    /// Changes an object just before the next patch that a controller sends to `path`.
+    pub fn change_before_patch(&self, path: &str, object: &str, change: Value) {
+        let object = object.to_owned();
+        let act = move |fake: &Fake| drop(fake.act(&Method::PATCH, &object, change, true).unwrap());
+        let interruption = Interruption { method: Method::PATCH, path: path.to_owned(), act: Box::new(act) };
+        *self.fake.interruption.lock().unwrap() = Some(interruption);
+    }
+
+    /// Whether what was to come before a patch has come.
+    pub fn was_interrupted(&self) -> bool {
+        self.fake.interruption.lock().unwrap().is_none()
     }
 
     /// Waits until `state` holds, with all the time there is.

@@ -50,6 +50,8 @@ pub struct Status {
     pub unschedulable: Option<Box<str>>,
     /// The restarts of the container that was restarted most often.
     pub restarts: i32,
+    /// Since when a condition says that the pod is to make way, unless that is its node's own word.
+    pub disrupted_since: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
@@ -345,6 +347,9 @@ impl From<WireStatus> for Status {
             wire.conditions.iter().map(|condition| (&*condition.kind, condition)).collect();
         let ready = conditions.get("Ready");
         let unscheduled = conditions.get("PodScheduled").filter(|condition| &*condition.reason == "Unschedulable");
+        let disrupted = conditions
+            .get("DisruptionTarget")
+            .filter(|condition| condition.is_true() && &*condition.reason != "TerminationByKubelet");
         let ips: Box<[Box<str>]> = match (wire.pod_ips.is_empty(), wire.pod_ip.is_empty()) {
             (false, _) => wire.pod_ips.into_iter().map(|address| address.ip).collect(),
             (true, false) => Box::new([wire.pod_ip]),
@@ -357,6 +362,7 @@ impl From<WireStatus> for Status {
             ready_since: ready.and_then(|condition| condition.last_transition_time),
             unschedulable: unscheduled.map(|condition| condition.message.clone()),
             restarts: wire.container_statuses.iter().map(|status| status.restart_count).max().unwrap_or(0),
+            disrupted_since: disrupted.map(|condition| condition.last_transition_time.unwrap_or(Timestamp::UNIX_EPOCH)),
         }
     }
 }
@@ -395,6 +401,19 @@ mod tests {
         assert_eq!(pod.spec.host_ports[0].number, 8080);
         assert_eq!((pod.spec.requests.cpu, pod.spec.requests.memory), (1151, 1 << 30));
         assert_eq!((pod.status.ips.len(), pod.status.restarts, pod.status.is_ready), (2, 3, true));
+    }
+
+    #[test]
+    fn a_pod_that_is_to_make_way_says_so() {
+        let since = |status: &str, reason: &str| {
+            let condition = json!({"type": "DisruptionTarget", "status": status, "reason": reason,
+                "lastTransitionTime": "2026-01-01T00:00:00Z"});
+            let pod: Pod = serde_json::from_value(json!({"status": {"conditions": [condition]}})).unwrap();
+            pod.status.disrupted_since.map(|since| since.to_string())
+        };
+        assert_eq!(since("True", "EvictionByEvictionAPI").as_deref(), Some("2026-01-01T00:00:00Z"));
+        assert_eq!(since("False", "EvictionByEvictionAPI"), None);
+        assert_eq!(since("True", "TerminationByKubelet"), None);
     }
 
     #[test]

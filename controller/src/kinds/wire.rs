@@ -48,6 +48,28 @@ pub enum IntOrString {
     Text(Box<str>),
 }
 
+impl IntOrString {
+    /// The number, or so many percent of `total`, rounded up. Nothing, if it is neither.
+    pub fn share_up(&self, total: i32) -> Option<i32> {
+        self.share(total, |product| (product + 99).div_euclid(100))
+    }
+
+    /// As `share_up`, rounded down.
+    pub fn share_down(&self, total: i32) -> Option<i32> {
+        self.share(total, |product| product.div_euclid(100))
+    }
+
+    fn share(&self, total: i32, round: fn(i64) -> i64) -> Option<i32> {
+        match self {
+            Self::Int(number) => Some(*number),
+            Self::Text(text) => {
+                let percent: i32 = text.strip_suffix('%')?.parse().ok()?;
+                Some(i32::try_from(round(i64::from(percent) * i64::from(total))).unwrap_or(i32::MAX))
+            }
+        }
+    }
+}
+
 impl Default for IntOrString {
     fn default() -> Self {
         Self::Int(0)

@@ -75,16 +75,25 @@ def test_a_pod_is_evicted(core, namespace):
 
 def test_a_disruption_budget_stops_evictions(core, namespace):
     from kubernetes import client
-    client.PolicyV1Api().create_namespaced_pod_disruption_budget(namespace, {
+    budgets = client.PolicyV1Api()
+    budgets.create_namespaced_pod_disruption_budget(namespace, {
         "metadata": {"name": "all"}, "spec": {"minAvailable": 1, "selector": {"matchLabels": {"app": "x"}}}})
-    core.create_namespaced_pod(namespace, pod("here", app="x"))
-    eventually("it runs", lambda: running(core, namespace, "here"))
+    for name in ("here", "there"):
+        core.create_namespaced_pod(namespace, pod(name, app="x"))
+
+    def allowed():
+        return budgets.read_namespaced_pod_disruption_budget_status("all", namespace).status.disruptions_allowed
+
+    eventually("one of two may go", lambda: allowed() == 1)
+    core.create_namespaced_pod_eviction("here", namespace, {"metadata": {"name": "here"}}, _preload_content=False)
+    eventually("none may go", lambda: allowed() == 0 and len(core.list_namespaced_pod(namespace).items) == 1)
     with pytest.raises(ApiException) as caught:
-        core.create_namespaced_pod_eviction("here", namespace, {"metadata": {"name": "here"}})
+        core.create_namespaced_pod_eviction("there", namespace, {"metadata": {"name": "there"}})
     status = json.loads(caught.value.body)
     assert (caught.value.status, status["reason"]) == (429, "TooManyRequests")
     assert status["message"] == "Cannot evict pod as it would violate the pod's disruption budget."
-    assert [cause["reason"] for cause in status["details"]["causes"]] == ["DisruptionBudget"]
+    assert [(cause["reason"], cause["message"]) for cause in status["details"]["causes"]] == [
+        ("DisruptionBudget", "The disruption budget all needs 1 healthy pods and has 1 currently")]
 
 
 def test_a_pod_is_bound(core, namespace):

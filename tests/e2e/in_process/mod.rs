@@ -1,6 +1,7 @@
 //! Whole clusters in this process, over a clock that is paused: how the parts act together.
 
 mod deployments;
+mod disruption;
 mod endpoints;
 mod garbage;
 mod lists;

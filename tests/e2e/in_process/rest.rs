@@ -8,6 +8,7 @@ use k8s_openapi::api::core::v1::ConfigMap;
 use kube::api::{Api, DynamicObject, ListParams};
 use kube::discovery::{Discovery, verbs};
 use kube::{Client, ResourceExt};
+use serde_json::json;
 use tests::manifests::{deployment, service};
 use tests::simulation::Simulation;
 
@@ -20,6 +21,11 @@ async fn at_rest_only_leases_are_renewed() {
     let simulation = Simulation::with_nodes(2).await;
     simulation.apply(deployment("web", 2)).await;
     simulation.apply(service("web", "web")).await;
+    for (name, rule) in [("number", "minAvailable"), ("away", "maxUnavailable")] {
+        let budget = json!({"apiVersion": "policy/v1", "kind": "PodDisruptionBudget", "metadata": {"name": name},
+            "spec": {"selector": {"matchLabels": {"app": "web"}}, rule: 1}});
+        simulation.apply(budget).await;
+    }
     let pods = ready_pods(&simulation, "web", 2).await;
     behind_are(&simulation, "web", &pods).await;
     // What follows from the last change, such as counted Events, is over after a while.

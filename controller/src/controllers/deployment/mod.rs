@@ -333,6 +333,22 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
+    async fn a_condition_that_comes_while_the_revision_is_noted_stays() {
+        let world = World::start().await;
+        world.create_node("n");
+        let path = format!("{DEPLOYMENTS}/web");
+        let own = json!({"type": "Own", "status": "True", "reason": "Tested"});
+        world.change_before_patch(&path, &format!("{path}/status"), json!({"status": {"conditions": [own]}}));
+        world.create(DEPLOYMENTS, deployment(2, "one"));
+        roll(&world, 1, 2).await;
+        assert!(world.was_interrupted());
+        let object = world.get(&path).unwrap();
+        assert_eq!(object["metadata"]["annotations"]["deployment.kubernetes.io/revision"], "1");
+        let conditions = object["status"]["conditions"].as_array().unwrap();
+        assert!(conditions.iter().any(|condition| condition["type"] == "Own"), "{conditions:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
     async fn a_deployment_is_scaled() {
         let world = World::start().await;
         world.create_node("n");

@@ -3,7 +3,6 @@
 use crate::controllers::deployment::revision;
 use crate::kinds::deployment::{Deployment, StrategyKind};
 use crate::kinds::replica_set::ReplicaSet;
-use crate::kinds::wire::IntOrString;
 
 /// How many pods beyond the wanted ones there may be.
 pub fn max_surge(deployment: &Deployment) -> i32 {
@@ -26,22 +25,9 @@ pub fn is_rolling(deployment: &Deployment) -> bool {
 fn bounds(deployment: &Deployment) -> (i32, i32) {
     let rolling = deployment.spec.strategy.rolling_update.clone().unwrap_or_default();
     let replicas = deployment.spec.replicas;
-    let surge = scaled(rolling.max_surge.as_ref(), replicas, true);
-    let unavailable = scaled(rolling.max_unavailable.as_ref(), replicas, false);
+    let surge = rolling.max_surge.and_then(|surge| surge.share_up(replicas)).unwrap_or(0);
+    let unavailable = rolling.max_unavailable.and_then(|most| most.share_down(replicas)).unwrap_or(0);
     if surge == 0 && unavailable == 0 { (0, 1) } else { (surge, unavailable) }
-}
-
-fn scaled(value: Option<&IntOrString>, total: i32, up: bool) -> i32 {
-    match value {
-        None => 0,
-        Some(IntOrString::Int(number)) => *number,
-        Some(IntOrString::Text(text)) => {
-            let percent: i64 = text.strip_suffix('%').and_then(|text| text.parse().ok()).unwrap_or(0);
-            let product = percent * i64::from(total);
-            let share = if up { (product + 99).div_euclid(100) } else { product.div_euclid(100) };
-            i32::try_from(share).unwrap_or(i32::MAX)
-        }
-    }
 }
 
 pub fn wanted(sets: &[&ReplicaSet]) -> i32 {
@@ -153,6 +139,7 @@ fn fraction(set: &ReplicaSet, deployment: &Deployment) -> i32 {
 mod tests {
     use super::*;
     use crate::kinds::deployment::RollingUpdate;
+    use crate::kinds::wire::IntOrString;
     use api::well_known::annotation;
 
     pub fn deployment(replicas: i32, surge: IntOrString, unavailable: IntOrString) -> Deployment {
