@@ -310,7 +310,7 @@ pub fn selector(errors: &mut FieldErrors, path: &Path, selector: &LabelSelector)
 /// The key of a ConfigMap or a Secret: it may become the name of a file.
 pub fn config_key(key: &str) -> Result<(), String> {
     if key.len() > 253 {
-        return Err("must be no more than 253 characters".to_owned());
+        return Err("must be no more than 253 bytes".to_owned());
     }
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
         return Err(
