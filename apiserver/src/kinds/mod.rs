@@ -15,8 +15,12 @@ mod container_tests;
 mod crd_rules;
 mod crd_schema;
 mod crd_structural;
+#[cfg(test)]
+mod crd_tests;
 mod device;
 mod device_rules;
+#[cfg(test)]
+mod device_tests;
 mod difference;
 pub mod erased;
 pub mod facts;
