@@ -279,6 +279,35 @@ pub fn annotations(errors: &mut FieldErrors, path: &Path, annotations: &BTreeMap
     }
 }
 
+/// What is made from a template inside of another object has labels and annotations of it, and nothing else.
+pub fn template_metadata(errors: &mut FieldErrors, path: &Path, metadata: &ObjectMeta) {
+    let none = BTreeMap::new();
+    annotations(errors, &path.child("annotations"), metadata.annotations.as_ref().unwrap_or(&none));
+    labels(errors, &path.child("labels"), metadata.labels.as_ref().unwrap_or(&none));
+    let says = |field: &Option<String>| !text(field).is_empty();
+    let counts = |field: Option<i64>| field.is_some_and(|count| count != 0);
+    for (field, is_set) in [
+        ("name", says(&metadata.name)),
+        ("generateName", says(&metadata.generate_name)),
+        ("namespace", says(&metadata.namespace)),
+        ("selfLink", says(&metadata.self_link)),
+        // Upstream makes the name out of its own `UID`.
+        ("uID", says(&metadata.uid)),
+        ("resourceVersion", says(&metadata.resource_version)),
+        ("generation", counts(metadata.generation)),
+        ("creationTimestamp", metadata.creation_timestamp.is_some()),
+        ("deletionTimestamp", metadata.deletion_timestamp.is_some()),
+        ("deletionGracePeriodSeconds", metadata.deletion_grace_period_seconds.is_some()),
+        ("ownerReferences", metadata.owner_references.is_some()),
+        ("finalizers", metadata.finalizers.is_some()),
+        ("managedFields", metadata.managed_fields.is_some()),
+    ] {
+        if is_set {
+            errors.push(FieldError::forbidden(&path.child(field), "cannot be set"));
+        }
+    }
+}
+
 pub fn selector(errors: &mut FieldErrors, path: &Path, selector: &LabelSelector) {
     if let Some(pairs) = &selector.match_labels {
         labels(errors, &path.child("matchLabels"), pairs);
