@@ -13,7 +13,8 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
 use crate::kinds::crd_schema;
 use crate::kinds::match_rules::mixed_case_label;
 use crate::kinds::rules::{required_and_supported, shown, text};
-use crate::kinds::webhook_rules::{self, Service};
+use crate::kinds::webhook_address::{self, Service};
+use crate::kinds::webhook_rules;
 
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
 const COLUMN_FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
@@ -297,7 +298,7 @@ fn validate_conversion(conversion: &CustomResourceConversion, path: &Path, error
         None => errors.push(FieldError::required(&client_path, "required when strategy is set to Webhook")),
         Some(client) => {
             let service = client.service.as_ref().map(Service::from);
-            webhook_rules::address(client.url.as_deref(), service, &client_path, errors);
+            webhook_address::validate(client.url.as_deref(), service, &client_path, errors);
         }
     }
     match versions.filter(|versions| !versions.is_empty()) {

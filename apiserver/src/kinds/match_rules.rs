@@ -10,7 +10,7 @@ use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, RuleWithOperations, Variable,
 };
 
-use crate::kinds::rules::{default_text, required_name, selector, shown, supported, text};
+use crate::kinds::rules::{all_alone, default_text, required_name, selector, shown, supported, text};
 
 pub const FAILURE_POLICIES: &[&str] = &["Fail", "Ignore"];
 pub const MATCH_POLICIES: &[&str] = &["Equivalent", "Exact"];
@@ -70,23 +70,20 @@ rule!(RuleWithOperations);
 rule!(NamedRuleWithOperations);
 
 pub fn validate_rule(rule: &Rule<'_>, path: &Path, errors: &mut FieldErrors) {
-    let alone = |list: &[String], what: &str, path: &Path, errors: &mut FieldErrors| {
+    let some = |list: &[String], what: &str, path: &Path, errors: &mut FieldErrors| {
         if list.is_empty() {
             errors.push(FieldError::required(path, ""));
         }
-        if list.len() > 1 && list.iter().any(|item| item == "*") {
-            let why = format!("if '*' is present, must not specify other {what}");
-            errors.push(FieldError::invalid(path, shown(&list), why));
-        }
+        all_alone(errors, path, list, what);
     };
     let operations_path = path.child("operations");
-    alone(rule.operations, "operations", &operations_path, errors);
+    some(rule.operations, "operations", &operations_path, errors);
     for (index, operation) in rule.operations.iter().enumerate() {
         supported(errors, &operations_path.index(index), operation, OPERATIONS);
     }
-    alone(rule.groups, "API groups", &path.child("apiGroups"), errors);
+    some(rule.groups, "API groups", &path.child("apiGroups"), errors);
     let versions_path = path.child("apiVersions");
-    alone(rule.versions, "API versions", &versions_path, errors);
+    some(rule.versions, "API versions", &versions_path, errors);
     for (index, _) in rule.versions.iter().enumerate().filter(|(_, version)| version.is_empty()) {
         errors.push(FieldError::required(&versions_path.index(index), ""));
     }
@@ -160,7 +157,7 @@ pub fn fill_resources(resources: &mut MatchResources) {
     rules.for_each(|rule| default_text(&mut rule.scope, "*"));
 }
 
-pub fn validate_match(resources: &MatchResources, path: &Path, errors: &mut FieldErrors) {
+fn validate_match(resources: &MatchResources, path: &Path, errors: &mut FieldErrors) {
     supported(errors, &path.child("matchPolicy"), text(&resources.match_policy), MATCH_POLICIES);
     for (field, wanted) in
         [("namespaceSelector", &resources.namespace_selector), ("objectSelector", &resources.object_selector)]
@@ -259,8 +256,25 @@ fn is_identifier(name: &str) -> bool {
         && !RESERVED_WORDS.contains(&name)
 }
 
+/// What binds a policy: its name, its parameters and what it shall match.
+pub fn validate_binding(
+    policy: &str,
+    parameters: Option<&ParamRef>,
+    resources: Option<&MatchResources>,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
+    required_name(errors, &path.child("policyName"), policy, names::dns_subdomain);
+    if let Some(parameters) = parameters {
+        validate_param_ref(parameters, &path.child("paramRef"), errors);
+    }
+    if let Some(resources) = resources {
+        validate_match(resources, &path.child("matchResources"), errors);
+    }
+}
+
 /// The parameters of a binding: by name, or by labels.
-pub fn validate_param_ref(reference: &ParamRef, path: &Path, errors: &mut FieldErrors) {
+fn validate_param_ref(reference: &ParamRef, path: &Path, errors: &mut FieldErrors) {
     let (name, both) = (text(&reference.name), "name and selector are mutually exclusive");
     if !name.is_empty() {
         errors.check(&path.child("name"), name, names::path_segment);

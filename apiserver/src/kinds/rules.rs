@@ -71,6 +71,16 @@ pub fn supported(errors: &mut FieldErrors, path: &Path, value: &str, values: &[&
     }
 }
 
+/// Whether `*` is in the list, where it has to be alone.
+pub fn all_alone(errors: &mut FieldErrors, path: &Path, list: &[String], others: &str) -> bool {
+    let has_all = list.iter().any(|item| item == "*");
+    if has_all && list.len() > 1 {
+        let why = format!("if '*' is present, must not specify other {others}");
+        errors.push(FieldError::invalid(path, shown(&list), why));
+    }
+    has_all
+}
+
 /// As `supported`, for a field that must be there.
 pub fn required_and_supported(errors: &mut FieldErrors, path: &Path, value: &str, values: &[&str]) {
     if value.is_empty() {
