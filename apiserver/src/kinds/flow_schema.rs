@@ -109,7 +109,10 @@ fn validate_spec(name: &str, spec: &FlowSchemaSpec, path: &Path, errors: &mut Fi
         errors.push(FieldError::invalid(&path.child("matchingPrecedence"), precedence, why));
     }
     if let Some(method) = &spec.distinguisher_method {
-        supported(errors, &path.child("distinguisherMethod").child("type"), &method.type_, METHODS);
+        let path = path.child("distinguisherMethod").child("type");
+        if !METHODS.contains(&method.type_.as_str()) {
+            errors.push(FieldError::not_supported(&path, shown(method), METHODS));
+        }
     }
     let level_path = path.child("priorityLevelConfiguration").child("name");
     match &*spec.priority_level_configuration.name {
@@ -229,7 +232,7 @@ fn validate_verbs(verbs: &[String], path: &Path, errors: &mut FieldErrors) {
     if verbs.is_empty() {
         errors.push(FieldError::required(&path, "verbs must contain at least one value"));
     } else if !all_alone(errors, &path, verbs, "verbs") && !verbs.iter().all(|verb| VERBS.contains(&verb.as_str())) {
-        errors.push(FieldError::not_supported(&path, &verbs.join(","), VERBS));
+        errors.push(FieldError::not_supported(&path, shown(&verbs), VERBS));
     }
 }
 

@@ -16,6 +16,7 @@ pub const FAILURE_POLICIES: &[&str] = &["Fail", "Ignore"];
 pub const MATCH_POLICIES: &[&str] = &["Equivalent", "Exact"];
 pub const REINVOCATION_POLICIES: &[&str] = &["IfNeeded", "Never"];
 const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+const CHANGING_OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "UPDATE"];
 const SCOPES: &[&str] = &["*", "Cluster", "Namespaced"];
 const MOST_CONDITIONS: usize = 64;
 const RESERVED_WORDS: [&str; 21] = [
@@ -125,7 +126,9 @@ fn validate_resources(resources: &[String], path: &Path, errors: &mut FieldError
         let why = "if '*/*' is present, must not specify other resources";
         errors.push(FieldError::invalid(path, shown(&resources), why));
     }
-    if has("*") && resources.iter().any(|resource| resource != "*" && !resource.contains('/')) {
+    // Upstream remembers the last one only.
+    let last = resources.iter().rfind(|resource| !resource.is_empty() && !resource.contains('/'));
+    if has("*") && last.is_some_and(|resource| resource != "*") {
         let why = "if '*' is present, must not specify other resources without subresources";
         errors.push(FieldError::invalid(path, shown(&resources), why));
     }
@@ -239,7 +242,7 @@ pub fn validate_variables(variables: Option<&[Variable]>, path: &Path, errors: &
         if variable.name.trim().is_empty() {
             errors.push(FieldError::required(&path.child("name"), "name is not specified"));
         } else if !is_identifier(&variable.name) {
-            let why = "name is not a valid CEL identifier";
+            let why = "must be a valid CEL identifier";
             errors.push(FieldError::invalid(&path.child("name"), variable.name.as_str(), why));
         }
         if variable.expression.trim().is_empty() {
@@ -254,6 +257,15 @@ fn is_identifier(name: &str) -> bool {
         && !name.as_bytes()[0].is_ascii_digit()
         && name.bytes().all(is_word)
         && !RESERVED_WORDS.contains(&name)
+}
+
+/// What policies change is not deleted meanwhile.
+pub fn validate_changing_operations(resources: Option<&MatchResources>, path: &Path, errors: &mut FieldErrors) {
+    let path = path.child("resourceRules").child("operations");
+    let rules = resources.into_iter().flat_map(|resources| resources.resource_rules.iter().flatten());
+    for operation in rules.flat_map(|rule| rule.operations.iter().flatten()) {
+        supported(errors, &path, operation, CHANGING_OPERATIONS);
+    }
 }
 
 /// What binds a policy: its name, its parameters and what it shall match.

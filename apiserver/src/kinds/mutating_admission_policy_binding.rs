@@ -33,6 +33,7 @@ impl Kind for MutatingAdmissionPolicyBinding {
         let path = Path::new("spec");
         let (parameters, resources) = (spec.param_ref.as_ref(), spec.match_resources.as_ref());
         match_rules::validate_binding(text(&spec.policy_name), parameters, resources, &path, errors);
+        match_rules::validate_changing_operations(resources, &path.child("matchResources"), errors);
     }
 
     fn spec_differs(&self, old: &Self) -> bool {

@@ -75,6 +75,17 @@ fn webhooks_are_somewhere_and_answer_in_time() {
                     "webhooks[0].clientConfig.service.path: Invalid value: \"/a//b\": segment[1] may not be empty",
                 ),
                 (
+                    "/webhooks/0/clientConfig",
+                    json!({"service": {"name": "", "namespace": "n"}}),
+                    "webhooks[0].clientConfig.service.name: Required value",
+                ),
+                (
+                    "/webhooks/0/rules/0/resources",
+                    json!(["*", "pods"]),
+                    "webhooks[0].rules[0].resources: Invalid value: [\"*\",\"pods\"]: if '*' is present, must not specify \
+                     other resources without subresources",
+                ),
+                (
                     "/webhooks/0/rules/0/operations",
                     json!(["*", "CREATE"]),
                     "webhooks[0].rules[0].operations: Invalid value: [\"*\",\"CREATE\"]: if '*' is present, must not specify \
@@ -89,6 +100,15 @@ fn webhooks_are_somewhere_and_answer_in_time() {
             ],
         );
     }
+    let mut last_is_all = good.clone();
+    last_is_all["webhooks"][0]["rules"][0]["resources"] = json!(["pods", "*"]);
+    assert_eq!(refusals("ValidatingWebhookConfiguration", last_is_all), [""; 0]);
+    let mut odd = good.clone();
+    odd["webhooks"][0]["reinvocationPolicy"] = json!("Often");
+    assert_eq!(
+        refusals("MutatingWebhookConfiguration", odd),
+        ["webhooks[0].reinvocationPolicy: Unsupported value: \"Often\": supported values: \"IfNeeded\", \"Never\""]
+    );
     let twice = json!({"webhooks": [good["webhooks"][0], good["webhooks"][0]]});
     assert_eq!(
         refusals("ValidatingWebhookConfiguration", twice),
@@ -110,7 +130,7 @@ fn policies_are_for_something_and_say_something() {
             (
                 "/spec/variables/0/name",
                 json!("in"),
-                "spec.variables[0].name: Invalid value: \"in\": name is not a valid CEL identifier",
+                "spec.variables[0].name: Invalid value: \"in\": must be a valid CEL identifier",
             ),
             (
                 "/spec/validations/0/expression",
@@ -120,7 +140,7 @@ fn policies_are_for_something_and_say_something() {
             (
                 "/spec/validations/0/message",
                 json!("a\nb"),
-                "spec.validations[0].message: Invalid value: \"a\\nb\": message must not contain line breaks",
+                "spec.validations[0].message: Invalid value: \"a\\nb\": must not contain line breaks",
             ),
             (
                 "/spec/validations/0/reason",
@@ -174,11 +194,38 @@ fn policies_are_for_something_and_say_something() {
             ("/spec/mutations", json!([]), "spec.mutations: Required value: mutations must contain at least one item"),
             ("/spec/reinvocationPolicy", json!(""), "spec.reinvocationPolicy: Required value"),
             (
+                "/spec/matchConstraints/resourceRules/0/operations",
+                json!(["UPDATE", "DELETE"]),
+                "spec.matchConstraints.resourceRules.operations: Unsupported value: \"DELETE\": supported values: \"*\", \
+                 \"CONNECT\", \"CREATE\", \"UPDATE\"",
+            ),
+            (
+                "/spec/mutations/0/jsonPatch/expression",
+                json!(" "),
+                "spec.mutations[0].jsonPatch.expression: Required value",
+            ),
+            (
                 "/spec/mutations/0",
                 json!({"patchType": "JSONPatch"}),
                 "spec.mutations[0].jsonPatch: Required value: must be specified when patchType is JSONPatch",
             ),
         ],
+    );
+    let all = json!({"resourceRules": [changed(&rule(), "/operations", json!(["DELETE"]))], "matchPolicy": "Some"});
+    let placed = json!({"spec": {"policyName": "p", "validationActions": ["Deny"], "matchResources": all}});
+    let policy =
+        "spec.matchResources.matchPolicy: Unsupported value: \"Some\": supported values: \"Equivalent\", \"Exact\"";
+    assert_eq!(refusals("ValidatingAdmissionPolicyBinding", placed.clone()), [policy]);
+    let operations = "spec.matchResources.resourceRules.operations: Unsupported value: \"DELETE\": supported values: \
+                      \"*\", \"CONNECT\", \"CREATE\", \"UPDATE\"";
+    let mut placed = placed;
+    placed["spec"].as_object_mut().unwrap().remove("validationActions");
+    assert_eq!(refusals("MutatingAdmissionPolicyBinding", placed), [policy, operations]);
+    let mut nameless = good.clone();
+    nameless["metadata"] = json!({});
+    assert_eq!(
+        refusals("ValidatingAdmissionPolicy", nameless),
+        ["spec.auditAnnotations[0].key: Invalid value: \"k\": requires metadata.name be non-empty"]
     );
     assert_eq!(cells("ValidatingAdmissionPolicy", good), ["x", "1", "v1/ConfigMap", "5m"]);
     assert_eq!(cells("ValidatingAdmissionPolicyBinding", binding), ["x", "p", "c", "5m"]);
@@ -208,6 +255,19 @@ fn flows_have_a_level_and_the_mandatory_ones_stay() {
                 "/spec/priorityLevelConfiguration/name",
                 json!(""),
                 "spec.priorityLevelConfiguration.name: Required value: must reference a priority level",
+            ),
+            (
+                "/spec/distinguisherMethod",
+                json!({"type": "ByHour"}),
+                "spec.distinguisherMethod.type: Unsupported value: {\"type\":\"ByHour\"}: supported values: \
+                 \"ByNamespace\", \"ByUser\"",
+            ),
+            (
+                "/spec/rules/0/resourceRules/0/verbs",
+                json!(["get", "taste"]),
+                "spec.rules[0].resourceRules[0].verbs: Unsupported value: [\"get\",\"taste\"]: supported values: \
+                 \"create\", \"delete\", \"deletecollection\", \"get\", \"list\", \"patch\", \"proxy\", \
+                 \"update\", \"watch\"",
             ),
             (
                 "/spec/rules/0/subjects",

@@ -1,6 +1,6 @@
 //! Where a PersistentVolume keeps its data: defaults and rules of its spec.
 
-use api::field::{ErrorType, FieldError, FieldErrors, Path};
+use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::api::core::v1::{
     CSIPersistentVolumeSource, HostPathVolumeSource, LocalVolumeSource, NFSVolumeSource, PersistentVolumeSpec,
@@ -150,8 +150,7 @@ fn validate_capacity(spec: &PersistentVolumeSpec, path: &Path, errors: &mut Fiel
         errors.push(FieldError::required(path, ""));
     }
     if !capacity.contains_key("storage") || capacity.len() > 1 {
-        let body = format!("Unsupported value: {}: supported values: \"storage\"", shown(capacity));
-        errors.push(FieldError { kind: ErrorType::NotSupported, field: path.to_string(), body });
+        errors.push(FieldError::not_supported(path, shown(capacity), &["storage"]));
     }
     for (name, amount) in capacity {
         positive_amount(errors, &path.key(name), amount);
