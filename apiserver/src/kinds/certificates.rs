@@ -43,6 +43,19 @@ pub fn check_chain(pem: &[u8]) -> Result<(), String> {
     if count == 0 { Err("must contain at least one CERTIFICATE PEM block".to_owned()) } else { Ok(()) }
 }
 
+/// Whether a certificate of an authority can be read in these bytes.
+pub fn check_authority(pem: &[u8]) -> Result<(), String> {
+    let blocks: Vec<Pem> = Pem::iter_from_buffer(pem).flatten().collect();
+    let mut certificates = blocks.iter().filter(|block| block.label == "CERTIFICATE").peekable();
+    let why = match certificates.peek() {
+        _ if blocks.is_empty() => "unable to parse bytes as PEM block",
+        None => "no valid certificate authority data seen",
+        Some(_) => "failed to parse certificate: x509: malformed certificate",
+    };
+    let is_readable = |block: &Pem| X509Certificate::from_der(&block.contents).is_ok();
+    if certificates.any(is_readable) { Ok(()) } else { Err(why.to_owned()) }
+}
+
 /// Whether a block says more of itself than of what sort it is.
 fn has_headers(pem: &[u8]) -> bool {
     let mut inside = false;
@@ -127,6 +140,14 @@ mod tests {
         let own = rcgen::CertificateParams::new(Vec::new()).unwrap().self_signed(&key).unwrap().pem();
         for fine in [String::new(), own.clone(), format!("depth: 0\n{own}\n{own}and so on")] {
             assert_eq!(check_chain(fine.as_bytes()), Ok(()), "{fine}");
+        }
+        assert_eq!(check_authority(own.as_bytes()), Ok(()));
+        for (wrong, told) in [
+            ("x".to_owned(), "unable to parse bytes as PEM block"),
+            (block("KEY", "eA=="), "no valid certificate authority data seen"),
+            (block("CERTIFICATE", "eA=="), "failed to parse certificate: x509: malformed certificate"),
+        ] {
+            assert_eq!(check_authority(wrong.as_bytes()).unwrap_err(), told, "{wrong}");
         }
         for (wrong, told) in [
             ("x".to_owned(), "must contain at least one CERTIFICATE PEM block"),

@@ -12,6 +12,7 @@ mod claim_rules;
 mod claim_spec;
 #[cfg(test)]
 mod container_tests;
+mod crd_path;
 mod crd_rules;
 mod crd_schema;
 mod crd_structural;
