@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::kinds::rules_tests::{changed, draft, each, refusals};
+use crate::kinds::rules_tests::{changed, draft, each, merged, refusals, status_refusals};
 use crate::kinds::table_tests::cells;
 
 fn rule() -> Value {
@@ -316,6 +316,34 @@ fn flows_have_a_level_and_the_mandatory_ones_stay() {
         ),
     ] {
         assert_eq!(refusals("PriorityLevelConfiguration", changed(&level, path, value)), [told]);
+    }
+    let limits = json!({"spec": {"limited": {"nominalConcurrencyShares": -1, "lendablePercent": 101,
+        "borrowingLimitPercent": -1, "limitResponse": {"type": "Wait", "queuing": null}}}});
+    assert_eq!(
+        refusals("PriorityLevelConfiguration", merged(level.clone(), &limits)),
+        [
+            "spec.limited.nominalConcurrencyShares: Invalid value: -1: must be a non-negative integer",
+            "spec.limited.limitResponse.type: Unsupported value: \"Wait\": supported values: \"Queue\", \"Reject\"",
+            "spec.limited.lendablePercent: Invalid value: 101: must be between 0 and 100, inclusive",
+            "spec.limited.borrowingLimitPercent: Invalid value: -1: if specified, must be a non-negative integer",
+        ]
+    );
+    let exempt = json!({"metadata": {"name": "exempt"}, "spec": {"type": "Exempt", "exempt": {"lendablePercent": 10}}});
+    assert_eq!(refusals("PriorityLevelConfiguration", exempt.clone()), [""; 0]);
+    let bounded = merged(exempt, &json!({"spec": {"limited": {}}}));
+    let refused = refusals("PriorityLevelConfiguration", bounded);
+    assert_eq!(refused[0], "spec.limited: Forbidden: must be nil if the type is not Limited");
+    assert!(refused[1].ends_with("spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"));
+    let condition = |kind: &str| json!({"type": kind, "status": "True"});
+    let twice = json!({"status": {"conditions": [condition("A"), condition("A"), condition("")]}});
+    for (kind, object) in [("PriorityLevelConfiguration", &level), ("FlowSchema", &good)] {
+        assert_eq!(
+            status_refusals(kind, object.clone(), merged(object.clone(), &twice)),
+            [
+                "status.conditions[1].type: Duplicate value: \"A\"",
+                "status.conditions[2].type: Required value: must not be empty",
+            ]
+        );
     }
     let row = cells("PriorityLevelConfiguration", level);
     assert_eq!(row, ["x", "Limited", "5", "64", "6", "<none>", "5m"]);
