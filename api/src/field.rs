@@ -117,10 +117,10 @@ impl FieldError {
         Self::new(ErrorType::Invalid, path, None, detail)
     }
 
-    pub fn not_supported(path: &Path, value: &str, supported: &[&str]) -> Self {
+    pub fn not_supported(path: &Path, value: impl Into<serde_json::Value>, supported: &[&str]) -> Self {
         let list: Vec<String> = supported.iter().map(|value| format!("\"{value}\"")).collect();
         let detail = if list.is_empty() { String::new() } else { format!("supported values: {}", list.join(", ")) };
-        Self::new(ErrorType::NotSupported, path, Some(serde_json::Value::from(value).to_string()), &detail)
+        Self::new(ErrorType::NotSupported, path, Some(value.into().to_string()), &detail)
     }
 
     pub fn duplicate(path: &Path, value: impl Into<serde_json::Value>) -> Self {

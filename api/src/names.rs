@@ -94,7 +94,7 @@ const LABEL_VALUE_RULE: &str = "a valid label must be an empty string or consist
     validation is '(([A-Za-z0-9][-A-Za-z0-9_.]*)?[A-Za-z0-9])?')";
 
 fn at_most(length: usize, value: &str) -> Result<(), String> {
-    if value.len() > length { Err(format!("must be no more than {length} characters")) } else { Ok(()) }
+    if value.len() > length { Err(format!("must be no more than {length} bytes")) } else { Ok(()) }
 }
 
 fn is_lower_alphanumeric(byte: u8) -> bool {
@@ -185,7 +185,7 @@ pub fn label_value(value: &str) -> Result<(), String> {
 /// The name of a port: at most 15 lower-case characters with at least one letter (IANA_SVC_NAME).
 pub fn port_name(value: &str) -> Result<(), String> {
     if value.len() > 15 {
-        return Err("must be no more than 15 characters".to_owned());
+        return Err("must be no more than 15 bytes".to_owned());
     }
     if value.is_empty() || !value.bytes().all(|byte| is_lower_alphanumeric(byte) || byte == b'-') {
         return Err("must contain only alpha-numeric characters (a-z, 0-9), and hyphens (-)".to_owned());
@@ -215,7 +215,7 @@ mod tests {
         assert!(dns_subdomain("").is_err());
         assert!(wildcard_subdomain("*.pod").is_ok());
         assert!(wildcard_subdomain("*").is_err() && wildcard_subdomain("a.*.pod").is_err());
-        assert!(dns_label(&"a".repeat(64)).unwrap_err().contains("63"));
+        assert_eq!(dns_label(&"a".repeat(64)).unwrap_err(), "must be no more than 63 bytes");
     }
 
     #[test]

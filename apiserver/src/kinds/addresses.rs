@@ -7,6 +7,7 @@ use api::field::{FieldError, FieldErrors, Path};
 
 const ADDRESS: &str = "must be a valid IP address, (e.g. 10.9.8.7 or 2001:db8::ffff)";
 const RANGE: &str = "must be a valid CIDR value, (e.g. 10.9.8.0/24 or 2001:db8::/64)";
+const INTERFACE: &str = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)";
 const ZEROS_IN_RANGE: &str = "must not have leading 0s in IP or prefix length";
 
 /// An address that means the same to every reader, in whatever form.
@@ -38,6 +39,18 @@ pub fn range(errors: &mut FieldErrors, path: &Path, value: &str) -> Option<Cidr>
     };
     errors.push(FieldError::invalid(path, value, refusal));
     None
+}
+
+/// An address with the length of its network's prefix, in its canonical form: `10.9.8.7/24`.
+pub fn canonical_interface(value: &str) -> Result<(), String> {
+    let parts = value.split_once('/').filter(|_| value.parse::<Cidr>().is_ok());
+    let parsed = parts.and_then(|(address, prefix)| Some((address.parse().ok()?, prefix.parse().ok()?)));
+    let (address, mut prefix): (IpAddr, u8) = parsed.ok_or(INTERFACE)?;
+    if is_mapped(address) && prefix > 32 {
+        prefix -= 96;
+    }
+    let canonical = format!("{}/{prefix}", address.to_canonical());
+    if canonical == value { Ok(()) } else { Err(format!("must be in canonical form (\"{canonical}\")")) }
 }
 
 /// What is to be said of a range that old fields allow, if it may mean something else to another reader.
@@ -105,6 +118,21 @@ mod tests {
         assert_eq!(told("10.1.2.3/8").as_deref(), Some(ambiguous));
         let format = "x: IPv6 CIDR value \"2001:DB8::/64\" should be in RFC 5952 canonical format (\"2001:db8::/64\")";
         assert_eq!(told("2001:DB8::/64").as_deref(), Some(format));
+    }
+
+    #[test]
+    fn an_address_in_its_network_has_one_name() {
+        for value in ["10.9.8.7/24", "2001:db8::1/64"] {
+            assert_eq!(canonical_interface(value), Ok(()), "{value}");
+        }
+        for (value, why) in [
+            ("10.9.8.7", INTERFACE),
+            ("10.9.8.7/33", INTERFACE),
+            ("2001:DB8::1/64", "must be in canonical form (\"2001:db8::1/64\")"),
+            ("::ffff:10.9.8.7/120", "must be in canonical form (\"10.9.8.7/24\")"),
+        ] {
+            assert_eq!(canonical_interface(value).unwrap_err(), why, "{value}");
+        }
     }
 
     #[test]

@@ -11,6 +11,7 @@ use k8s_openapi::api::certificates::v1::{
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 
 use crate::kinds::certificates;
+use crate::kinds::difference;
 use crate::kinds::facts::{FieldLabel, STATUS, Subresource};
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::rules::{CONDITION_STATUSES, required_and_supported, shown, supported, text};
@@ -112,8 +113,12 @@ impl Kind for CertificateSigningRequest {
                 let why = format!("updates may not remove a condition of type {kind:?}");
                 errors.push(FieldError::forbidden(&path, why));
             } else if subresource != APPROVAL.name && kind != FAILED && new != old {
-                let verb = if new.len() > old.len() { "add" } else { "modify" };
-                let why = format!("updates may not {verb} a condition of type {kind:?}");
+                let why = if new.len() > old.len() {
+                    format!("updates may not add a condition of type {kind:?}")
+                } else {
+                    let changed = difference::between(&old, &new);
+                    format!("updates may not modify a condition of type {kind:?}\n{changed}")
+                };
                 errors.push(FieldError::forbidden(&path, why));
             }
         }
@@ -196,7 +201,7 @@ fn validate_conditions(request: &CertificateSigningRequest, old: &CertificateSig
     let may_be_both = is_decided(old, APPROVED) && is_decided(old, DENIED);
     let mut seen = BTreeSet::new();
     for (index, condition) in conditions(request).iter().enumerate() {
-        let (path, kind) = (path.index(index), condition.type_.as_str());
+        let (list_path, path, kind) = (&path, path.index(index), condition.type_.as_str());
         if kind.is_empty() {
             errors.push(FieldError::required(&path.child("type"), ""));
         }
@@ -209,7 +214,7 @@ fn validate_conditions(request: &CertificateSigningRequest, old: &CertificateSig
         };
         if opposite.is_some_and(|opposite| seen.contains(opposite)) && !may_be_both {
             let why = "Approved and Denied conditions are mutually exclusive";
-            errors.push(FieldError::invalid(&path.child("type"), kind, why));
+            errors.push(FieldError::invalid(list_path, kind, why));
         }
         if !seen.insert(kind) {
             errors.push(FieldError::duplicate(&path.child("type"), kind));

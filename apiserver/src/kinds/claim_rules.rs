@@ -10,12 +10,13 @@ use k8s_openapi::api::resource::v1::{
     ResourceClaimSpec, ResourceClaimStatus,
 };
 
+use crate::kinds::addresses::canonical_interface;
 use crate::kinds::device_rules::{
-    LONGEST_PARAMETERS, MOST_CONFIGS, MOST_REQUESTS, bounded, class_name, fully_qualified, pool_name, raw, unique,
-    validate_binding, validate_config, validate_selectors, validate_tolerations,
+    LONGEST_PARAMETERS, MOST_CONFIGS, MOST_REQUESTS, bounded, class_name, fully_qualified, pool_name, raw, share_id,
+    unique, validate_binding, validate_config, validate_selectors, validate_tolerations,
 };
 use crate::kinds::pod_spec::rules::validate_node_selector;
-use crate::kinds::rules::{conditions, default_text, immutable, required_and_supported, required_name, text};
+use crate::kinds::rules::{conditions, default_text, immutable, required_and_supported, text};
 use crate::kinds::storage_drivers::driver_name;
 
 const MOST_CONSTRAINTS: usize = 32;
@@ -216,13 +217,14 @@ pub fn validate_status(new: &ResourceClaim, old: &ResourceClaim, errors: &mut Fi
     let none = ResourceClaimStatus::default();
     let (status, before) = (new.status.as_ref().unwrap_or(&none), old.status.as_ref().unwrap_or(&none));
     let (path, known) = (Path::new("status"), request_names(new.spec.devices.as_ref()));
-    validate_consumers(new, status, before, &path.child("reservedFor"), errors);
+    validate_consumers(status, &path.child("reservedFor"), errors);
     let devices = status.devices.as_deref().unwrap_or_default();
     for (index, device) in devices.iter().enumerate() {
         validate_device(device, status.allocation.as_ref(), &path.child("devices").index(index), errors);
     }
     let ids: Vec<String> = devices.iter().map(device_id).collect();
     unique(ids.iter().map(String::as_str), &path.child("devices"), errors);
+    validate_reservation(new, status, before, &path.child("reservedFor"), errors);
     let path = path.child("allocation");
     match (&status.allocation, &before.allocation) {
         (Some(new), Some(old)) => immutable(errors, &path, new, old),
@@ -231,13 +233,7 @@ pub fn validate_status(new: &ResourceClaim, old: &ResourceClaim, errors: &mut Fi
     }
 }
 
-fn validate_consumers(
-    claim: &ResourceClaim,
-    status: &ResourceClaimStatus,
-    before: &ResourceClaimStatus,
-    path: &Path,
-    errors: &mut FieldErrors,
-) {
+fn validate_consumers(status: &ResourceClaimStatus, path: &Path, errors: &mut FieldErrors) {
     let consumers = status.reserved_for.as_deref().unwrap_or_default();
     if !bounded(consumers.len(), MOST_CONSUMERS, path, errors) {
         return;
@@ -250,6 +246,17 @@ fn validate_consumers(
         }
     }
     unique(consumers.iter().map(|consumer| consumer.uid.as_str()), path, errors);
+}
+
+/// Only what is allocated is reserved, and of what goes nothing more.
+fn validate_reservation(
+    claim: &ResourceClaim,
+    status: &ResourceClaimStatus,
+    before: &ResourceClaimStatus,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
+    let consumers = status.reserved_for.as_deref().unwrap_or_default();
     let known = before.reserved_for.as_deref().unwrap_or_default();
     if !consumers.is_empty() && status.allocation.is_none() {
         errors.push(FieldError::forbidden(path, "may not be specified when `allocated` is not set"));
@@ -282,6 +289,7 @@ fn validate_device(
     driver_name(&device.driver, &path.child("driver"), errors);
     pool_name(&device.pool, &path.child("pool"), errors);
     errors.check(&path.child("device"), &device.device, names::dns_label);
+    share_id(device.share_id.as_deref(), &path.child("shareID"), errors);
     let id = device_id(device);
     let is_allocated = results(allocation)
         .iter()
@@ -313,12 +321,7 @@ fn validate_network(network: &NetworkDeviceData, path: &Path, errors: &mut Field
     let (addresses, path) = (network.ips.as_deref().unwrap_or_default(), path.child("ips"));
     if bounded(addresses.len(), MOST_ADDRESSES, &path, errors) {
         for (index, address) in addresses.iter().enumerate() {
-            let parts = address.split_once('/');
-            let is_range = address.parse::<api::cidr::Cidr>().is_ok();
-            if !is_range || parts.is_none() {
-                let why = "must be a valid address in CIDR form, (e.g. 10.9.8.7/24 or 2001:db8::1/64)";
-                errors.push(FieldError::invalid(&path.index(index), address.as_str(), why));
-            }
+            errors.check(&path.index(index), address, canonical_interface);
         }
         unique(addresses.iter().map(String::as_str), &path, errors);
     }
@@ -351,8 +354,9 @@ fn validate_result(result: &DeviceRequestAllocationResult, known: &Names<'_>, pa
     validate_reference(&result.request, known, &path.child("request"), errors);
     driver_name(&result.driver, &path.child("driver"), errors);
     pool_name(&result.pool, &path.child("pool"), errors);
-    required_name(errors, &path.child("device"), &result.device, names::dns_label);
+    errors.check(&path.child("device"), &result.device, names::dns_label);
     let (conditions, failures) = (result.binding_conditions.as_deref(), result.binding_failure_conditions.as_deref());
     validate_binding(conditions, failures, path, errors);
     validate_tolerations(result.tolerations.as_deref(), &path.child("tolerations"), errors);
+    share_id(result.share_id.as_deref(), &path.child("shareID"), errors);
 }

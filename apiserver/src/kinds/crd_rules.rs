@@ -6,14 +6,16 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceConversion, CustomResourceDefinitionNames,
-    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, CustomResourceSubresources, JSONSchemaProps,
-    SelectableField, ServiceReference,
+    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, JSONSchemaProps, ServiceReference,
 };
 
+use crate::kinds::certificates;
+use crate::kinds::crd_path::{self, Brackets};
 use crate::kinds::crd_schema;
 use crate::kinds::match_rules::mixed_case_label;
 use crate::kinds::rules::{required_and_supported, shown, text};
-use crate::kinds::webhook_rules::{self, Service};
+use crate::kinds::webhook_address::{self, Service};
+use crate::kinds::webhook_rules;
 
 const COLUMN_TYPES: [&str; 5] = ["boolean", "date", "integer", "number", "string"];
 const COLUMN_FORMATS: [&str; 8] = ["byte", "date", "date-time", "double", "float", "int32", "int64", "password"];
@@ -33,7 +35,8 @@ pub fn validate(spec: &CustomResourceDefinitionSpec, path: &Path, errors: &mut F
         _ => {}
     }
     required_and_supported(errors, &path.child("scope"), &spec.scope, &["Cluster", "Namespaced"]);
-    validate_versions(spec, path, errors);
+    let shared = Shared::of(&spec.versions);
+    validate_versions(spec, shared, path, errors);
     let names_path = path.child("names");
     for (field, name) in [
         ("plural", &*spec.names.plural),
@@ -46,6 +49,7 @@ pub fn validate(spec: &CustomResourceDefinitionSpec, path: &Path, errors: &mut F
         }
     }
     validate_names(&spec.names, &names_path, errors);
+    validate_shared(spec, shared, path, errors);
     if let Some(conversion) = &spec.conversion {
         validate_conversion(conversion, &path.child("conversion"), errors);
     }
@@ -95,50 +99,31 @@ pub fn validate_names(given: &CustomResourceDefinitionNames, path: &Path, errors
     }
 }
 
-fn validate_versions(spec: &CustomResourceDefinitionSpec, path: &Path, errors: &mut FieldErrors) {
+fn validate_versions(spec: &CustomResourceDefinitionSpec, shared: Shared, path: &Path, errors: &mut FieldErrors) {
     let (versions, versions_path) = (&spec.versions, path.child("versions"));
+    for (index, _) in versions.iter().enumerate().filter(|(_, version)| schema(version).is_none()) {
+        let path = versions_path.index(index).child("schema").child("openAPIV3Schema");
+        errors.push(FieldError::required(&path, ""));
+    }
     let mut seen = BTreeSet::new();
     for (index, version) in versions.iter().enumerate() {
         let path = versions_path.index(index);
-        if schema(version).is_none() {
-            let path = path.child("schema").child("openAPIV3Schema");
-            errors.push(FieldError::required(&path, "schemas are required"));
-        }
         errors.check(&path.child("name"), &version.name, names::dns_1035_label);
         validate_deprecation(version, &path.child("deprecationWarning"), errors);
-        let fields = version.selectable_fields.as_deref().unwrap_or_default();
-        validate_selectable(fields, schema(version), &path.child("selectableFields"), errors);
+        if !shared.schema {
+            validate_schema(version, has_status(version), &path.child("schema"), errors);
+        }
+        if !shared.subresources {
+            validate_subresources(version, &path.child("subresources"), errors);
+        }
+        if !shared.columns {
+            validate_columns(version, &path.child("additionalPrinterColumns"), errors);
+        }
+        if !shared.selectable {
+            let without_schema = "may only be set when `version.schema.openAPIV3Schema` is not included";
+            validate_selectable(version, without_schema, &path.child("selectableFields"), errors);
+        }
         seen.insert(&version.name);
-    }
-    // Upstream speaks of what all versions have in common as if it stood beside them.
-    let places = |shared: bool, top: &str, own: &str| -> Vec<(usize, Path)> {
-        match shared {
-            true => vec![(0, path.child(top))],
-            false => (0..versions.len()).map(|index| (index, versions_path.index(index).child(own))).collect(),
-        }
-    };
-    let shared = all_same(versions, |version| version.schema.as_ref());
-    for (index, path) in places(shared, "validation", "schema") {
-        let has_status = if shared { versions.iter().any(has_status) } else { has_status(&versions[index]) };
-        if let Some(schema) = schema(&versions[index]) {
-            crd_schema::validate(schema, has_status, &path.child("openAPIV3Schema"), errors);
-        }
-    }
-    let shared = all_same(versions, |version| version.subresources.as_ref());
-    for (index, path) in places(shared, "subresources", "subresources") {
-        if let Some(subresources) = &versions[index].subresources {
-            validate_subresources(subresources, &path, errors);
-        }
-    }
-    let columns = |version: &CustomResourceDefinitionVersion| {
-        version.additional_printer_columns.clone().filter(|columns| !columns.is_empty())
-    };
-    let shared = versions.first().is_some_and(|first| columns(first).is_some())
-        && versions.iter().all(|version| columns(version) == columns(&versions[0]));
-    for (index, path) in places(shared, "additionalPrinterColumns", "additionalPrinterColumns") {
-        for (at, column) in versions[index].additional_printer_columns.iter().flatten().enumerate() {
-            validate_column(column, &path.index(at), errors);
-        }
     }
     if seen.len() < versions.len() {
         errors.push(FieldError::invalid(&versions_path, shown(versions), "must contain unique version names"));
@@ -147,14 +132,68 @@ fn validate_versions(spec: &CustomResourceDefinitionSpec, path: &Path, errors: &
         let why = "must have exactly one version marked as storage version";
         errors.push(FieldError::invalid(&versions_path, shown(versions), why));
     }
+    if let Some(first) = versions.first().filter(|version| !version.name.is_empty()) {
+        errors.check(&path.child("version"), &first.name, names::dns_1035_label);
+    }
+}
+
+/// What all versions have in common. Upstream takes it out of them, and speaks of it as if it stood beside them.
+#[derive(Debug, Clone, Copy)]
+struct Shared {
+    schema: bool,
+    subresources: bool,
+    columns: bool,
+    selectable: bool,
+}
+
+impl Shared {
+    fn of(versions: &[CustomResourceDefinitionVersion]) -> Self {
+        let schema = all_same(versions, |version| version.schema.as_ref());
+        Self {
+            schema,
+            subresources: all_same(versions, |version| version.subresources.as_ref()),
+            columns: all_same(versions, |version| version.additional_printer_columns.as_ref()),
+            selectable: schema && all_same(versions, |version| version.selectable_fields.as_ref()),
+        }
+    }
+}
+
+/// The rules of what all versions have in common.
+fn validate_shared(spec: &CustomResourceDefinitionSpec, shared: Shared, path: &Path, errors: &mut FieldErrors) {
+    let Some(version) = spec.versions.first() else { return };
+    if shared.schema {
+        let has_status = spec.versions.iter().any(has_status);
+        validate_schema(version, has_status, &path.child("validation"), errors);
+    }
+    if shared.subresources {
+        validate_subresources(version, &path.child("subresources"), errors);
+    }
+    if shared.columns {
+        validate_columns(version, &path.child("additionalPrinterColumns"), errors);
+    }
+    if shared.selectable {
+        let without_schema = "may only be set when validations.schema is included";
+        validate_selectable(version, without_schema, &path.child("selectableFields"), errors);
+    }
+}
+
+fn validate_schema(version: &CustomResourceDefinitionVersion, has_status: bool, path: &Path, errors: &mut FieldErrors) {
+    if let Some(schema) = schema(version) {
+        crd_schema::validate(schema, has_status, &path.child("openAPIV3Schema"), errors);
+    }
+}
+
+fn validate_columns(version: &CustomResourceDefinitionVersion, path: &Path, errors: &mut FieldErrors) {
+    for (index, column) in version.additional_printer_columns.iter().flatten().enumerate() {
+        validate_column(column, &path.index(index), errors);
+    }
 }
 
 fn all_same<'a, T: PartialEq + 'a>(
     versions: &'a [CustomResourceDefinitionVersion],
     of: fn(&'a CustomResourceDefinitionVersion) -> Option<&'a T>,
 ) -> bool {
-    let first = versions.first().and_then(of);
-    first.is_some() && versions.iter().all(|version| of(version) == first)
+    versions.iter().all(|version| of(version) == versions.first().and_then(of))
 }
 
 fn schema(version: &CustomResourceDefinitionVersion) -> Option<&JSONSchemaProps> {
@@ -178,18 +217,30 @@ fn validate_deprecation(version: &CustomResourceDefinitionVersion, path: &Path, 
     if warning.is_empty() {
         wrong("must not be an empty string".to_owned());
     }
-    if let Some((at, _)) = warning.char_indices().find(|(_, character)| character.is_control()) {
+    if let Some((at, _)) = warning.char_indices().find(|(_, character)| is_hidden(*character)) {
         let why = "must only contain printable UTF-8 characters; non-printable character found at index";
         wrong(format!("{why} {at}"));
     }
 }
 
+/// Whether nothing is to be seen of it; a space may be.
+fn is_hidden(character: char) -> bool {
+    character.is_control() || (character.is_whitespace() && character != ' ')
+}
+
 fn validate_selectable(
-    fields: &[SelectableField],
-    schema: Option<&JSONSchemaProps>,
+    version: &CustomResourceDefinitionVersion,
+    without_schema: &str,
     path: &Path,
     errors: &mut FieldErrors,
 ) {
+    let fields = version.selectable_fields.as_deref().unwrap_or_default();
+    let Some(schema) = schema(version) else {
+        if !fields.is_empty() {
+            errors.push(FieldError::invalid(path, "", without_schema));
+        }
+        return;
+    };
     let mut seen = BTreeSet::new();
     for (index, field) in fields.iter().enumerate() {
         let (path, place) = (path.index(index).child("jsonPath"), field.json_path.as_str());
@@ -197,9 +248,12 @@ fn validate_selectable(
             errors.push(FieldError::required(&path, ""));
             continue;
         }
-        let Some(found) = schema.and_then(|schema| at(schema, place)) else {
-            errors.push(FieldError::invalid(&path, place, "is an invalid path: does not refer to a valid field"));
-            continue;
+        let found = match crd_path::find(schema, place, Brackets::Forbidden) {
+            Ok(found) => found,
+            Err(why) => {
+                errors.push(FieldError::invalid(&path, place, format!("is an invalid path: {why}")));
+                continue;
+            }
         };
         if place == ".metadata" || place.starts_with(".metadata.") {
             errors.push(FieldError::invalid(&path, place, "must not point to fields in metadata"));
@@ -218,12 +272,6 @@ fn validate_selectable(
     }
 }
 
-/// The schema of a field: `.spec.color`.
-fn at<'a>(schema: &'a JSONSchemaProps, place: &str) -> Option<&'a JSONSchemaProps> {
-    let step = |schema: &'a JSONSchemaProps, name: &str| schema.properties.as_ref()?.get(name);
-    place.strip_prefix('.')?.split('.').try_fold(schema, step)
-}
-
 fn simple_path(value: &str, path: &Path, errors: &mut FieldErrors) -> bool {
     let is_simple = value.starts_with('.');
     if !is_simple {
@@ -232,8 +280,9 @@ fn simple_path(value: &str, path: &Path, errors: &mut FieldErrors) -> bool {
     is_simple
 }
 
-fn validate_subresources(subresources: &CustomResourceSubresources, path: &Path, errors: &mut FieldErrors) {
-    let Some(scale) = &subresources.scale else { return };
+fn validate_subresources(version: &CustomResourceDefinitionVersion, path: &Path, errors: &mut FieldErrors) {
+    let scale = version.subresources.as_ref().and_then(|subresources| subresources.scale.as_ref());
+    let Some(scale) = scale else { return };
     let path = path.child("scale");
     for (field, value, parent) in [
         ("specReplicasPath", &scale.spec_replicas_path, ".spec"),
@@ -297,13 +346,29 @@ fn validate_conversion(conversion: &CustomResourceConversion, path: &Path, error
         None => errors.push(FieldError::required(&client_path, "required when strategy is set to Webhook")),
         Some(client) => {
             let service = client.service.as_ref().map(Service::from);
-            webhook_rules::address(client.url.as_deref(), service, &client_path, errors);
+            webhook_address::validate(client.url.as_deref(), service, &client_path, errors);
         }
     }
     match versions.filter(|versions| !versions.is_empty()) {
         None => errors.push(FieldError::required(&versions_path, "")),
         Some(versions) => webhook_rules::known_versions(versions, &versions_path, errors),
     }
+}
+
+/// Once objects are served, the authority of a webhook must be one that can be trusted; an old one that cannot may stay.
+pub fn authority(new: &CustomResourceDefinitionSpec, old: &CustomResourceDefinitionSpec) -> Option<FieldError> {
+    let bundle = |spec: &'_ CustomResourceDefinitionSpec| {
+        let webhook =
+            spec.conversion.as_ref().filter(|conversion| conversion.strategy == "Webhook")?.webhook.as_ref()?;
+        webhook.client_config.as_ref()?.ca_bundle.clone().filter(|bundle| !bundle.0.is_empty())
+    };
+    let refusal = |spec| {
+        let bundle = bundle(spec)?;
+        Some((certificates::check_authority(&bundle.0).err()?, bundle))
+    };
+    let (why, bundle) = refusal(new).filter(|_| refusal(old).is_none())?;
+    let path = Path::new("spec").child("conversion").child("webhookClientConfig").child("caBundle");
+    Some(FieldError::invalid(&path, shown(&bundle), format!("unable to load root certificates: {why}")))
 }
 
 impl<'a> From<&'a ServiceReference> for Service<'a> {

@@ -7,12 +7,39 @@ use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     JSONSchemaProps, JSONSchemaPropsOrArray, JSONSchemaPropsOrBool, ValidationRule,
 };
 
+use crate::kinds::crd_path::{self, Brackets};
 use crate::kinds::crd_structural::{self, additional, is, item, junctors};
 use crate::kinds::rules::{shown, supported, text};
 
 const TYPES: &[&str] = &["array", "boolean", "integer", "number", "object", "string"];
 const REASONS: &[&str] = &["FieldValueDuplicate", "FieldValueForbidden", "FieldValueInvalid", "FieldValueRequired"];
 const META_FIELDS: [&str; 3] = ["apiVersion", "kind", "metadata"];
+
+/// What may be said at the root of a schema whose status is taken out of it.
+const ROOT_FIELDS: [&str; 22] = [
+    "description",
+    "type",
+    "format",
+    "title",
+    "maximum",
+    "exclusiveMaximum",
+    "minimum",
+    "exclusiveMinimum",
+    "maxLength",
+    "minLength",
+    "pattern",
+    "maxItems",
+    "minItems",
+    "uniqueItems",
+    "multipleOf",
+    "required",
+    "items",
+    "properties",
+    "externalDocs",
+    "example",
+    "x-kubernetes-preserve-unknown-fields",
+    "x-kubernetes-validations",
+];
 
 pub fn validate(schema: &JSONSchemaProps, has_status: bool, path: &Path, errors: &mut FieldErrors) {
     if has_status {
@@ -32,19 +59,16 @@ fn validate_root_with_status(schema: &JSONSchemaProps, path: &Path, errors: &mut
         let why =
             "only \"object\" is allowed as the type at the root of the schema if the status subresource is enabled";
         errors.push(FieldError::invalid(&path.child("type"), kind, why));
+        return;
     }
-    let spans = schema.all_of.is_some()
-        || schema.any_of.is_some()
-        || schema.one_of.is_some()
-        || schema.not.is_some()
-        || schema.enum_.is_some()
-        || schema.additional_properties.is_some();
-    if spans {
+    let said = shown(schema);
+    let mut fields = said.as_object().into_iter().flatten().filter(|(_, value)| **value != false);
+    if fields.any(|(field, _)| !ROOT_FIELDS.contains(&field.as_str())) {
         let why = "only [Description Type Format Title Maximum ExclusiveMaximum Minimum ExclusiveMinimum MaxLength \
                    MinLength Pattern MaxItems MinItems UniqueItems MultipleOf Required Items Properties ExternalDocs \
                    Example XPreserveUnknownFields XValidations] fields are allowed at the root of the schema if the \
                    status subresource is enabled";
-        errors.push(FieldError::invalid(path, shown(schema), why));
+        errors.push(FieldError::invalid(path, said, why));
     }
 }
 
@@ -91,7 +115,7 @@ fn openapi(schema: &JSONSchemaProps, inside: Inside, path: &Path, errors: &mut F
     }
     list_and_map_types(schema, path, errors);
     for (index, rule) in schema.x_kubernetes_validations.iter().flatten().enumerate() {
-        expression(rule, &path.child("x-kubernetes-validations").index(index), errors);
+        expression(rule, schema, &path.child("x-kubernetes-validations").index(index), errors);
     }
 }
 
@@ -162,20 +186,22 @@ fn list_and_map_types(schema: &JSONSchemaProps, path: &Path, errors: &mut FieldE
     }
     match (list_type, item(schema)) {
         (Some("map"), item) => map_list(schema, keys, item, path, errors),
-        (Some("set"), Some(item)) => set_list(item, &path.child("items"), errors),
+        (Some("set"), Some(item)) => set_list(kind == "array", item, &path.child("items"), errors),
         _ => {}
     }
 }
 
-fn set_list(item: &JSONSchemaProps, path: &Path, errors: &mut FieldErrors) {
-    let why = "must be atomic as item of a list with x-kubernetes-list-type=set";
-    if text(&item.type_) == "array" && item.x_kubernetes_list_type.as_deref().is_some_and(|kind| kind != "atomic") {
-        let path = path.child("x-kubernetes-list-type");
-        errors.push(FieldError::invalid(&path, shown(&item.x_kubernetes_list_type), why));
-    }
-    if text(&item.type_) == "object" && item.x_kubernetes_map_type.as_deref() != Some("atomic") {
-        let path = path.child("x-kubernetes-map-type");
-        errors.push(FieldError::invalid(&path, shown(&item.x_kubernetes_map_type), why));
+fn set_list(is_list: bool, item: &JSONSchemaProps, path: &Path, errors: &mut FieldErrors) {
+    let (list_type, map_type) = (item.x_kubernetes_list_type.as_deref(), item.x_kubernetes_map_type.as_deref());
+    let field = match text(&item.type_) {
+        "array" if list_type.is_some_and(|kind| kind != "atomic") => Some("x-kubernetes-list-type"),
+        "object" if map_type != Some("atomic") => Some("x-kubernetes-map-type"),
+        _ => None,
+    };
+    if let Some(field) = field.filter(|_| is_list) {
+        // Upstream shows how lists merge, in both cases.
+        let why = "must be atomic as item of a list with x-kubernetes-list-type=set";
+        errors.push(FieldError::invalid(&path.child(field), shown(&list_type), why));
     }
     if is(item.nullable) {
         let why = "cannot be nullable when x-kubernetes-list-type is set";
@@ -195,34 +221,46 @@ fn map_list(
         errors.push(FieldError::required(&keys_path, "must not be empty if x-kubernetes-list-type is map"));
     }
     let Some(item) = item else {
-        if schema.items.is_none() {
-            errors.push(FieldError::required(&items_path, "must have a schema if x-kubernetes-list-type is map"));
-        }
+        errors.push(match &schema.items {
+            None => FieldError::required(&items_path, "must have a schema if x-kubernetes-list-type is map"),
+            Some(items) => {
+                let why = "must only have a single schema if x-kubernetes-list-type is map";
+                FieldError::invalid(&items_path, shown(items), why)
+            }
+        });
         return;
     };
-    if text(&item.type_) != "object" {
+    let property = |key: &str| item.properties.as_ref().and_then(|properties| properties.get(key));
+    let kind = text(&item.type_);
+    if kind != "object" {
         let why = "must be object if parent array's x-kubernetes-list-type is map";
-        errors.push(FieldError::invalid(&items_path.child("type"), text(&item.type_), why));
-        return;
+        errors.push(FieldError::invalid(&items_path.child("type"), kind, why));
+    }
+    for (index, key) in keys.iter().enumerate().filter(|_| kind == "object") {
+        match property(key) {
+            Some(field) if matches!(text(&field.type_), "array" | "object") => {
+                let why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
+                let path = items_path.child("properties").key(key).child("type");
+                // Upstream shows the type of the item.
+                errors.push(FieldError::invalid(&path, kind, why));
+            }
+            Some(_) => {}
+            None => {
+                let why = "entries must all be names of item properties";
+                errors.push(FieldError::invalid(&keys_path, shown(&keys), why));
+            }
+        }
+        if keys[..index].contains(key) {
+            errors.push(FieldError::invalid(&keys_path, shown(&keys), "must not contain duplicate entries"));
+        }
     }
     if is(item.nullable) {
         let why = "cannot be nullable when x-kubernetes-list-type is map";
         errors.push(FieldError::forbidden(&items_path.child("nullable"), why));
     }
-    for (index, key) in keys.iter().enumerate() {
-        if keys[..index].contains(key) {
-            errors.push(FieldError::invalid(&keys_path, shown(&keys), "must not contain duplicate entries"));
-        }
-        let Some(field) = item.properties.as_ref().and_then(|properties| properties.get(key)) else {
-            let why = "entries must all be names of item properties";
-            errors.push(FieldError::invalid(&keys_path, shown(&keys), why));
-            continue;
-        };
+    for key in keys {
+        let Some(field) = property(key) else { continue };
         let path = items_path.child("properties").key(key);
-        if matches!(text(&field.type_), "array" | "object") {
-            let why = "must be a scalar type if parent array's x-kubernetes-list-type is map";
-            errors.push(FieldError::invalid(&path.child("type"), text(&field.type_), why));
-        }
         let is_required = item.required.as_ref().is_some_and(|required| required.contains(key));
         if field.default.is_none() && !is_required {
             let why =
@@ -236,16 +274,16 @@ fn map_list(
     }
 }
 
-fn expression(rule: &ValidationRule, path: &Path, errors: &mut FieldErrors) {
+fn expression(rule: &ValidationRule, schema: &JSONSchemaProps, path: &Path, errors: &mut FieldErrors) {
     let has_breaks = |value: &str| value.contains(['\n', '\r']);
     let (message, of_message) = (text(&rule.message), text(&rule.message_expression));
     let message_path = path.child("message");
     if rule.rule.trim().is_empty() {
         errors.push(FieldError::required(&path.child("rule"), "rule is not specified"));
     } else if !message.is_empty() && message.trim().is_empty() {
-        errors.push(FieldError::invalid(&message_path, message, "message must be non-empty if specified"));
+        errors.push(FieldError::invalid(&message_path, message, "must be non-empty if specified"));
     } else if has_breaks(message.trim()) {
-        errors.push(FieldError::invalid(&message_path, message, "message must not contain line breaks"));
+        errors.push(FieldError::invalid(&message_path, message, "must not contain line breaks"));
     } else if has_breaks(rule.rule.trim()) && message.is_empty() {
         let why = "message must be specified if rule contains line breaks";
         errors.push(FieldError::required(&message_path, why));
@@ -259,9 +297,12 @@ fn expression(rule: &ValidationRule, path: &Path, errors: &mut FieldErrors) {
     }
     let (field, field_path) = (text(&rule.field_path), path.child("fieldPath"));
     if !field.is_empty() && field.trim().is_empty() {
-        errors.push(FieldError::invalid(&field_path, field, "fieldPath must be non-empty if specified"));
+        errors.push(FieldError::invalid(&field_path, field, "must be non-empty if specified"));
     }
     if has_breaks(field) {
-        errors.push(FieldError::invalid(&field_path, field, "fieldPath must not contain line breaks"));
+        errors.push(FieldError::invalid(&field_path, field, "must not contain line breaks"));
+    }
+    if !field.is_empty() && crd_path::find(schema, field, Brackets::Allowed).is_err() {
+        errors.push(FieldError::invalid(&field_path, field, "must be a valid path"));
     }
 }

@@ -71,19 +71,31 @@ fn validate_level(schema: &JSONSchemaProps, level: Level, path: &Path, errors: &
     validate_type(schema, level, path, errors);
     validate_extensions(schema, path, errors);
     validate_metadata(schema, level, path, errors);
-    for (path, part) in junctors(schema, path).into_iter().filter(|(_, part)| !is_integer_or_string(schema, part)) {
-        nested(part, &path, errors);
+    let is_pair_of_first = schema.all_of.iter().flatten().next().is_some_and(|part| is_integer_or_string(&part.any_of));
+    for (index, part) in schema.all_of.iter().flatten().enumerate() {
+        let path = path.child("allOf").index(index);
+        let parts = Parts { any_of: !(index == 0 && is_pair_of_first), ..Parts::ALL };
+        nested(part, parts, &path, errors);
     }
+    let rest = Parts { all_of: false, any_of: !is_integer_or_string(&schema.any_of) };
+    nested_parts(schema, rest, path, errors);
+}
+
+/// Which of a schema's parts are looked at, besides those that always are.
+#[derive(Debug, Clone, Copy)]
+struct Parts {
+    all_of: bool,
+    any_of: bool,
+}
+
+impl Parts {
+    const ALL: Self = Self { all_of: true, any_of: true };
 }
 
 /// `x-kubernetes-int-or-string` may repeat itself in these words.
-fn is_integer_or_string(schema: &JSONSchemaProps, part: &JSONSchemaProps) -> bool {
-    let pair = |list: &Option<Vec<JSONSchemaProps>>| {
-        list.as_ref()
-            .is_some_and(|list| matches!(&list[..], [a, b] if *a == only_type("integer") && *b == only_type("string")))
-    };
-    let is_one_of_them = *part == only_type("integer") || *part == only_type("string");
-    (pair(&schema.any_of) && is_one_of_them) || pair(&part.any_of)
+fn is_integer_or_string(any_of: &Option<Vec<JSONSchemaProps>>) -> bool {
+    let is_pair = |list: &Vec<JSONSchemaProps>| *list == [only_type("integer"), only_type("string")];
+    any_of.as_ref().is_some_and(is_pair)
 }
 
 fn only_type(name: &str) -> JSONSchemaProps {
@@ -150,23 +162,37 @@ fn validate_metadata(schema: &JSONSchemaProps, level: Level, path: &Path, errors
     let Some(metadata) = property("metadata").filter(|_| level == Level::Root) else { return };
     let names = metadata.properties.iter().flatten().map(|(name, _)| name.as_str());
     let mut rest = metadata.clone();
-    (rest.properties, rest.type_, rest.default, rest.description) = (None, None, None, None);
+    (rest.properties, rest.type_, rest.default) = (None, None, None);
     if names.clone().any(|name| !matches!(name, "name" | "generateName")) || rest != JSONSchemaProps::default() {
         let why = "must not specify anything other than name and generateName, but metadata is implicitly specified";
         errors.push(FieldError::forbidden(&path.child("properties").key("metadata"), why));
     }
 }
 
-/// A part that only adds conditions says nothing about structure.
-fn nested(part: &JSONSchemaProps, path: &Path, errors: &mut FieldErrors) {
-    for (path, inner) in junctors(part, path) {
-        nested(inner, &path, errors);
+fn nested_parts(schema: &JSONSchemaProps, parts: Parts, path: &Path, errors: &mut FieldErrors) {
+    let (all_of, any_of) = (schema.all_of.as_ref(), schema.any_of.as_ref());
+    for (field, list) in [
+        ("allOf", all_of.filter(|_| parts.all_of)),
+        ("anyOf", any_of.filter(|_| parts.any_of)),
+        ("oneOf", schema.one_of.as_ref()),
+    ] {
+        for (index, part) in list.into_iter().flatten().enumerate() {
+            nested(part, Parts::ALL, &path.child(field).index(index), errors);
+        }
     }
+    if let Some(not) = &schema.not {
+        nested(not, Parts::ALL, &path.child("not"), errors);
+    }
+}
+
+/// A part that only adds conditions says nothing about structure.
+fn nested(part: &JSONSchemaProps, parts: Parts, path: &Path, errors: &mut FieldErrors) {
+    nested_parts(part, parts, path, errors);
     if let Some(item) = item(part) {
-        nested(item, &path.child("items"), errors);
+        nested(item, Parts::ALL, &path.child("items"), errors);
     }
     for (name, property) in part.properties.iter().flatten() {
-        nested(property, &path.child("properties").key(name), errors);
+        nested(property, Parts::ALL, &path.child("properties").key(name), errors);
     }
     let has_text = |field: &Option<String>| !text(field).is_empty();
     for (field, is_there, must) in [

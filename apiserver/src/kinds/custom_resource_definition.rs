@@ -75,6 +75,7 @@ impl Kind for CustomResourceDefinition {
         if old.is_established() {
             immutable(errors, &path.child("scope"), &self.spec.scope, &old.spec.scope);
             immutable(errors, &names_path.child("kind"), &self.spec.names.kind, &old.spec.names.kind);
+            errors.0.extend(crd_rules::authority(&self.spec, &old.spec));
         }
         immutable(errors, &path.child("group"), &self.spec.group, &old.spec.group);
         immutable(errors, &names_path.child("plural"), &self.spec.names.plural, &old.spec.names.plural);

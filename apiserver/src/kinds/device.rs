@@ -9,8 +9,9 @@ use k8s_openapi::api::resource::v1::{
     CapacityRequestPolicy, CapacityRequestPolicyRange, Device, DeviceAttribute, DeviceCapacity, DeviceTaint,
 };
 use k8s_openapi::apimachinery::pkg::api::resource::Quantity as Amount;
+use serde_json::Value;
 
-use crate::kinds::device_rules::{TAINT_EFFECTS, bounded, qualified, unique, validate_binding};
+use crate::kinds::device_rules::{TAINT_EFFECTS, bounded, entry, qualified, unique, validate_binding};
 use crate::kinds::pod_spec::rules::validate_node_selector;
 use crate::kinds::rules::{required_and_supported, required_name, shown, text};
 
@@ -44,13 +45,13 @@ pub fn validate(device: &Device, place: Place, path: &Path, errors: &mut FieldEr
     for (name, attribute) in device.attributes.iter().flatten() {
         let path = path.child("attributes");
         qualified(name, &path, errors);
-        validate_attribute(attribute, &path.key(name), errors);
+        validate_attribute(attribute, &entry(&path, name), errors);
     }
     for (name, capacity) in device.capacity.iter().flatten() {
         let path = path.child("capacity");
         qualified(name, &path, errors);
         let many = device.allow_multiple_allocations == Some(true);
-        validate_capacity(capacity, many, &path.key(name), errors);
+        validate_capacity(capacity, many, &entry(&path, name), errors);
     }
     let (taints, taints_path) = (device.taints.as_deref().unwrap_or_default(), path.child("taints"));
     if bounded(taints.len(), MOST_TAINTS, &taints_path, errors) {
@@ -187,22 +188,22 @@ fn validate_policy(policy: &CapacityRequestPolicy, most: &Quantity, path: &Path,
 }
 
 fn validate_options(options: &[Amount], default: &Quantity, most: &Quantity, path: &Path, errors: &mut FieldErrors) {
-    if !bounded(options.len(), MOST_OPTIONS, path, errors) {
-        return;
-    }
     let read = options.iter().enumerate().map(|(index, option)| amount(option, &path.index(index), errors));
     let Some(read) = read.collect::<Option<Vec<Quantity>>>() else { return };
     for (index, pair) in read.windows(2).enumerate().filter(|(_, pair)| pair[0] > pair[1]) {
         let why = "values must be sorted in ascending order";
         errors.push(FieldError::invalid(&path.index(index + 1), pair[1].to_string(), why));
     }
-    for (index, option) in read.iter().enumerate().filter(|(_, option)| *option > most) {
-        let why = format!("option is larger than capacity value: {most}");
-        errors.push(FieldError::invalid(&path.index(index), option.to_string(), why));
+    let few = bounded(read.len(), MOST_OPTIONS, path, errors);
+    if few {
+        for (index, option) in read.iter().enumerate().filter(|(_, option)| *option > most) {
+            let why = format!("option is larger than capacity value: {most}");
+            errors.push(FieldError::invalid(&path.index(index), option.to_string(), why));
+        }
+        let units: Vec<String> = read.iter().map(|option| option.units().to_string()).collect();
+        unique(units.iter().map(String::as_str), path, errors);
     }
-    let texts: Vec<String> = read.iter().map(ToString::to_string).collect();
-    unique(texts.iter().map(String::as_str), path, errors);
-    if !read.contains(default) {
+    if !few || !read.contains(default) {
         let why = "default value is not valid according to the requestPolicy";
         errors.push(FieldError::invalid(path, default.to_string(), why));
     }
@@ -246,7 +247,7 @@ fn validate_range(
         wrong("step", &step, "must be greater than zero".to_owned());
         return;
     }
-    let first = Quantity::from_milli(min.milli().saturating_add(step.milli()));
+    let first = min + step;
     if first > *most {
         wrong("step", &step, format!("one step {first} is larger than capacity value: {most}"));
     }
@@ -291,27 +292,33 @@ pub fn validate_counter_names<'a>(
 
 fn validate_place(device: &Device, place: Place, path: &Path, errors: &mut FieldErrors) {
     let mut ways = Vec::new();
-    ways.extend(device.node_name.as_ref().map(|_| "`nodeName`"));
-    ways.extend(device.node_selector.as_ref().map(|_| "`nodeSelector`"));
-    ways.extend(device.all_nodes.map(|_| "`allNodes`"));
     if place == Place::OfSlice {
-        if !ways.is_empty() {
+        if device.node_name.is_some() || device.node_selector.is_some() || device.all_nodes.is_some() {
             let why = "`nodeName`, `nodeSelector` and `allNodes` can only be set if `perDeviceNodeSelection` is set to \
                        true in the ResourceSlice spec";
-            errors.push(FieldError::invalid(path, serde_json::Value::Null, why));
+            errors.push(FieldError::invalid(path, Value::Null, why));
         }
         return;
     }
     match device.node_name.as_deref() {
         Some("") => errors.push(FieldError::invalid(&path.child("nodeName"), "", "must not be empty")),
-        Some(node) => errors.check(&path.child("nodeName"), node, names::dns_subdomain),
+        Some(node) => {
+            ways.push("`nodeName`");
+            errors.check(&path.child("nodeName"), node, names::dns_subdomain);
+        }
         None => {}
     }
     if let Some(selector) = &device.node_selector {
+        ways.push("`nodeSelector`");
         validate_node_selector(selector, &path.child("nodeSelector"), errors);
     }
-    if device.all_nodes == Some(false) {
-        errors.push(FieldError::invalid(&path.child("allNodes"), false, "must be either unset or set to true"));
+    match device.all_nodes {
+        Some(true) => ways.push("`allNodes`"),
+        Some(false) => {
+            let why = "must be either unset or set to true";
+            errors.push(FieldError::invalid(&path.child("allNodes"), false, why));
+        }
+        None => {}
     }
     let why = "exactly one of `nodeName`, `nodeSelector`, or `allNodes` is required when `perDeviceNodeSelection` is set \
                to true in the ResourceSlice spec";

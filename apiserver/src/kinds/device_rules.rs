@@ -19,6 +19,8 @@ const LONGEST_EXPRESSION: usize = 10 << 10;
 pub const LONGEST_PARAMETERS: usize = 10 << 10;
 const LONGEST_POOL: usize = 253;
 const LONGEST_ID: usize = 32;
+/// Of `domain/name`.
+const LONGEST_NAME: usize = 63 + 1 + LONGEST_ID;
 const IDENTIFIER_RULE: &str = "a valid C identifier must start with alphabetic character or '_', followed by a string of \
     alphanumeric characters or '_' (e.g. 'my_name',  or 'MY_NAME',  or 'MyName', regex used for validation is \
     '[A-Za-z_][A-Za-z0-9_]*')";
@@ -51,6 +53,30 @@ pub fn pool_name(name: &str, path: &Path, errors: &mut FieldErrors) {
         errors.push(FieldError::too_long(path, LONGEST_POOL));
     }
     name.split('/').for_each(|part| errors.check(path, part, names::dns_subdomain));
+}
+
+/// A UUID, in the one form in which it is written.
+pub fn share_id(id: Option<&str>, path: &Path, errors: &mut FieldErrors) {
+    let Some(id) = id else { return };
+    let why = match uuid::Uuid::try_parse(id) {
+        Ok(read) if read.hyphenated().to_string() == id => return,
+        Ok(_) => "uid must be in RFC 4122 normalized form, `xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx` with lowercase \
+                  hexadecimal characters"
+            .to_owned(),
+        Err(_) if matches!(id.len(), 32 | 36 | 38 | 45) => "error validating uid: invalid UUID format".to_owned(),
+        Err(_) => format!("error validating uid: invalid UUID length: {}", id.len()),
+    };
+    errors.push(FieldError::invalid(path, id, why));
+}
+
+/// The entry of an attribute or a capacity. Of a name that is too long the middle is left out.
+pub fn entry(path: &Path, name: &str) -> Path {
+    if name.len() <= LONGEST_NAME {
+        return path.key(name);
+    }
+    let (head, tail) = (LONGEST_NAME.div_ceil(2) - 1, LONGEST_NAME / 2 - 2);
+    let (head, tail) = (&name.as_bytes()[..head], &name.as_bytes()[name.len() - tail..]);
+    path.key(&format!("{}...{}", String::from_utf8_lossy(head), String::from_utf8_lossy(tail)))
 }
 
 /// `name`, or `domain/name`: of an attribute or a capacity.

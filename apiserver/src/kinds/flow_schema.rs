@@ -11,7 +11,7 @@ use k8s_openapi::api::flowcontrol::v1::{
 use crate::kinds::facts::{Flags, STATUS, Subresource};
 use crate::kinds::flow_initial;
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::rules::{keep_metadata, required_name, shown, supported, text};
+use crate::kinds::rules::{all_alone, keep_metadata, required_name, shown, supported, text};
 use crate::kinds::table::{NONE, age_column, name_column};
 
 pub const EXEMPT: &str = "exempt";
@@ -109,7 +109,10 @@ fn validate_spec(name: &str, spec: &FlowSchemaSpec, path: &Path, errors: &mut Fi
         errors.push(FieldError::invalid(&path.child("matchingPrecedence"), precedence, why));
     }
     if let Some(method) = &spec.distinguisher_method {
-        supported(errors, &path.child("distinguisherMethod").child("type"), &method.type_, METHODS);
+        let path = path.child("distinguisherMethod").child("type");
+        if !METHODS.contains(&method.type_.as_str()) {
+            errors.push(FieldError::not_supported(&path, shown(method), METHODS));
+        }
     }
     let level_path = path.child("priorityLevelConfiguration").child("name");
     match &*spec.priority_level_configuration.name {
@@ -192,7 +195,7 @@ fn validate_resources(rule: &ResourcePolicyRule, path: &Path, errors: &mut Field
             let why = format!("resource rules must supply at least one {what}");
             errors.push(FieldError::required(&path.child(field), &why));
         } else {
-            alone(list, others, &path.child(field), errors);
+            all_alone(errors, &path.child(field), list, others);
         }
     }
     let namespaces = rule.namespaces.as_deref().unwrap_or_default();
@@ -200,7 +203,7 @@ fn validate_resources(rule: &ResourcePolicyRule, path: &Path, errors: &mut Field
     if namespaces.is_empty() && rule.cluster_scope != Some(true) {
         let why = "resource rules that are not cluster scoped must supply at least one namespace";
         errors.push(FieldError::required(&path, why));
-    } else if !alone(namespaces, "namespaces", &path, errors) {
+    } else if !all_alone(errors, &path, namespaces, "namespaces") {
         for (index, namespace) in namespaces.iter().enumerate() {
             if let Err(why) = names::dns_label(namespace) {
                 let why = format!("each member of this list must be '*' or a DNS-1123 label; {why}");
@@ -215,7 +218,7 @@ fn validate_paths(rule: &NonResourcePolicyRule, path: &Path, errors: &mut FieldE
     let path = path.child("nonResourceURLs");
     if rule.non_resource_urls.is_empty() {
         errors.push(FieldError::required(&path, "nonResourceURLs must contain at least one value"));
-    } else if !alone(&rule.non_resource_urls, "non-resource URLs", &path, errors) {
+    } else if !all_alone(errors, &path, &rule.non_resource_urls, "non-resource URLs") {
         for (index, url) in rule.non_resource_urls.iter().enumerate() {
             if let Some(why) = wrong_with_url(url) {
                 errors.push(FieldError::invalid(&path.index(index), url.as_str(), why));
@@ -228,19 +231,9 @@ fn validate_verbs(verbs: &[String], path: &Path, errors: &mut FieldErrors) {
     let path = path.child("verbs");
     if verbs.is_empty() {
         errors.push(FieldError::required(&path, "verbs must contain at least one value"));
-    } else if !alone(verbs, "verbs", &path, errors) && !verbs.iter().all(|verb| VERBS.contains(&verb.as_str())) {
-        errors.push(FieldError::not_supported(&path, &verbs.join(","), VERBS));
+    } else if !all_alone(errors, &path, verbs, "verbs") && !verbs.iter().all(|verb| VERBS.contains(&verb.as_str())) {
+        errors.push(FieldError::not_supported(&path, shown(&verbs), VERBS));
     }
-}
-
-/// Whether `*` is in the list, where it has to be alone.
-fn alone(list: &[String], others: &str, path: &Path, errors: &mut FieldErrors) -> bool {
-    let has_all = list.iter().any(|item| item == "*");
-    if has_all && list.len() > 1 {
-        let why = format!("if '*' is present, must not specify other {others}");
-        errors.push(FieldError::invalid(path, shown(&list), why));
-    }
-    has_all
 }
 
 fn wrong_with_url(url: &str) -> Option<&'static str> {

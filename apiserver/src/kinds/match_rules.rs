@@ -10,12 +10,13 @@ use k8s_openapi::api::admissionregistration::v1::{
     MatchCondition, MatchResources, NamedRuleWithOperations, ParamKind, ParamRef, RuleWithOperations, Variable,
 };
 
-use crate::kinds::rules::{default_text, required_name, selector, shown, supported, text};
+use crate::kinds::rules::{all_alone, default_text, required_name, selector, shown, supported, text};
 
 pub const FAILURE_POLICIES: &[&str] = &["Fail", "Ignore"];
 pub const MATCH_POLICIES: &[&str] = &["Equivalent", "Exact"];
 pub const REINVOCATION_POLICIES: &[&str] = &["IfNeeded", "Never"];
 const OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "DELETE", "UPDATE"];
+const CHANGING_OPERATIONS: &[&str] = &["*", "CONNECT", "CREATE", "UPDATE"];
 const SCOPES: &[&str] = &["*", "Cluster", "Namespaced"];
 const MOST_CONDITIONS: usize = 64;
 const RESERVED_WORDS: [&str; 21] = [
@@ -70,23 +71,20 @@ rule!(RuleWithOperations);
 rule!(NamedRuleWithOperations);
 
 pub fn validate_rule(rule: &Rule<'_>, path: &Path, errors: &mut FieldErrors) {
-    let alone = |list: &[String], what: &str, path: &Path, errors: &mut FieldErrors| {
+    let some = |list: &[String], what: &str, path: &Path, errors: &mut FieldErrors| {
         if list.is_empty() {
             errors.push(FieldError::required(path, ""));
         }
-        if list.len() > 1 && list.iter().any(|item| item == "*") {
-            let why = format!("if '*' is present, must not specify other {what}");
-            errors.push(FieldError::invalid(path, shown(&list), why));
-        }
+        all_alone(errors, path, list, what);
     };
     let operations_path = path.child("operations");
-    alone(rule.operations, "operations", &operations_path, errors);
+    some(rule.operations, "operations", &operations_path, errors);
     for (index, operation) in rule.operations.iter().enumerate() {
         supported(errors, &operations_path.index(index), operation, OPERATIONS);
     }
-    alone(rule.groups, "API groups", &path.child("apiGroups"), errors);
+    some(rule.groups, "API groups", &path.child("apiGroups"), errors);
     let versions_path = path.child("apiVersions");
-    alone(rule.versions, "API versions", &versions_path, errors);
+    some(rule.versions, "API versions", &versions_path, errors);
     for (index, _) in rule.versions.iter().enumerate().filter(|(_, version)| version.is_empty()) {
         errors.push(FieldError::required(&versions_path.index(index), ""));
     }
@@ -128,7 +126,9 @@ fn validate_resources(resources: &[String], path: &Path, errors: &mut FieldError
         let why = "if '*/*' is present, must not specify other resources";
         errors.push(FieldError::invalid(path, shown(&resources), why));
     }
-    if has("*") && resources.iter().any(|resource| resource != "*" && !resource.contains('/')) {
+    // Upstream remembers the last one only.
+    let last = resources.iter().rfind(|resource| !resource.is_empty() && !resource.contains('/'));
+    if has("*") && last.is_some_and(|resource| resource != "*") {
         let why = "if '*' is present, must not specify other resources without subresources";
         errors.push(FieldError::invalid(path, shown(&resources), why));
     }
@@ -160,7 +160,7 @@ pub fn fill_resources(resources: &mut MatchResources) {
     rules.for_each(|rule| default_text(&mut rule.scope, "*"));
 }
 
-pub fn validate_match(resources: &MatchResources, path: &Path, errors: &mut FieldErrors) {
+fn validate_match(resources: &MatchResources, path: &Path, errors: &mut FieldErrors) {
     supported(errors, &path.child("matchPolicy"), text(&resources.match_policy), MATCH_POLICIES);
     for (field, wanted) in
         [("namespaceSelector", &resources.namespace_selector), ("objectSelector", &resources.object_selector)]
@@ -242,7 +242,7 @@ pub fn validate_variables(variables: Option<&[Variable]>, path: &Path, errors: &
         if variable.name.trim().is_empty() {
             errors.push(FieldError::required(&path.child("name"), "name is not specified"));
         } else if !is_identifier(&variable.name) {
-            let why = "name is not a valid CEL identifier";
+            let why = "must be a valid CEL identifier";
             errors.push(FieldError::invalid(&path.child("name"), variable.name.as_str(), why));
         }
         if variable.expression.trim().is_empty() {
@@ -259,8 +259,34 @@ fn is_identifier(name: &str) -> bool {
         && !RESERVED_WORDS.contains(&name)
 }
 
+/// What policies change is not deleted meanwhile.
+pub fn validate_changing_operations(resources: Option<&MatchResources>, path: &Path, errors: &mut FieldErrors) {
+    let path = path.child("resourceRules").child("operations");
+    let rules = resources.into_iter().flat_map(|resources| resources.resource_rules.iter().flatten());
+    for operation in rules.flat_map(|rule| rule.operations.iter().flatten()) {
+        supported(errors, &path, operation, CHANGING_OPERATIONS);
+    }
+}
+
+/// What binds a policy: its name, its parameters and what it shall match.
+pub fn validate_binding(
+    policy: &str,
+    parameters: Option<&ParamRef>,
+    resources: Option<&MatchResources>,
+    path: &Path,
+    errors: &mut FieldErrors,
+) {
+    required_name(errors, &path.child("policyName"), policy, names::dns_subdomain);
+    if let Some(parameters) = parameters {
+        validate_param_ref(parameters, &path.child("paramRef"), errors);
+    }
+    if let Some(resources) = resources {
+        validate_match(resources, &path.child("matchResources"), errors);
+    }
+}
+
 /// The parameters of a binding: by name, or by labels.
-pub fn validate_param_ref(reference: &ParamRef, path: &Path, errors: &mut FieldErrors) {
+fn validate_param_ref(reference: &ParamRef, path: &Path, errors: &mut FieldErrors) {
     let (name, both) = (text(&reference.name), "name and selector are mutually exclusive");
     if !name.is_empty() {
         errors.check(&path.child("name"), name, names::path_segment);

@@ -12,11 +12,16 @@ mod claim_rules;
 mod claim_spec;
 #[cfg(test)]
 mod container_tests;
+mod crd_path;
 mod crd_rules;
 mod crd_schema;
 mod crd_structural;
+#[cfg(test)]
+mod crd_tests;
 mod device;
 mod device_rules;
+#[cfg(test)]
+mod device_tests;
 mod difference;
 pub mod erased;
 pub mod facts;
@@ -46,6 +51,7 @@ mod table_tests;
 #[cfg(test)]
 mod upstream;
 mod volume_sources;
+mod webhook_address;
 mod webhook_rules;
 #[cfg(test)]
 mod workload_tests;
@@ -55,7 +61,6 @@ mod api_service;
 mod binding;
 mod certificate_signing_request;
 mod cluster_role;
-mod cluster_role_binding;
 mod component_status;
 mod config_map;
 mod controller_revision;
@@ -81,7 +86,6 @@ mod limit_range;
 mod local_subject_access_review;
 mod mutating_admission_policy;
 mod mutating_admission_policy_binding;
-mod mutating_webhook_configuration;
 mod namespace;
 mod network_policy;
 mod node;
@@ -114,9 +118,9 @@ mod subject_access_review;
 mod token_review;
 mod validating_admission_policy;
 mod validating_admission_policy_binding;
-mod validating_webhook_configuration;
 mod volume_attachment;
 mod volume_attributes_class;
+mod webhook_configuration;
 
 use k8s_openapi::api::{
     admissionregistration::v1 as admission, apps::v1 as apps, authentication::v1 as authentication,

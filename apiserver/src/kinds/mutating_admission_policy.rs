@@ -46,6 +46,8 @@ fn validate_spec(spec: &MutatingAdmissionPolicySpec, path: &Path, errors: &mut F
         match_rules::validate_param_kind(kind, &path.child("paramKind"), errors);
     }
     match_rules::validate_constraints(spec.match_constraints.as_ref(), &path.child("matchConstraints"), errors);
+    let constraints = spec.match_constraints.as_ref();
+    match_rules::validate_changing_operations(constraints, &path.child("matchConstraints"), errors);
     match_rules::validate_conditions(spec.match_conditions.as_deref(), &path.child("matchConditions"), errors);
     match_rules::validate_variables(spec.variables.as_deref(), &path.child("variables"), errors);
     let mutations = spec.mutations.as_deref().unwrap_or_default();
@@ -77,7 +79,7 @@ fn validate_mutation(mutation: &Mutation, path: &Path, errors: &mut FieldErrors)
                 errors.push(FieldError::required(&path, &why));
             }
             Some(expression) if name == wanted && expression.trim().is_empty() => {
-                errors.push(FieldError::required(&path.child("expression"), "expression is not specified"));
+                errors.push(FieldError::required(&path.child("expression"), ""));
             }
             Some(_) if name != wanted => {
                 let why = format!("must not be specified when patchType is {wanted}");

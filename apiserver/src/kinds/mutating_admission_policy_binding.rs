@@ -1,13 +1,12 @@
 //! MutatingAdmissionPolicyBinding: where a policy that changes writes holds.
 
 use api::field::{FieldErrors, Path};
-use api::names;
 use k8s_openapi::api::admissionregistration::v1::MutatingAdmissionPolicyBinding;
 
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::match_rules;
-use crate::kinds::rules::{required_name, text};
+use crate::kinds::rules::text;
 use crate::kinds::table::{age_column, name_column};
 
 impl Kind for MutatingAdmissionPolicyBinding {
@@ -32,13 +31,9 @@ impl Kind for MutatingAdmissionPolicyBinding {
     fn validate(&self, errors: &mut FieldErrors) {
         let Some(spec) = &self.spec else { return };
         let path = Path::new("spec");
-        required_name(errors, &path.child("policyName"), text(&spec.policy_name), names::dns_subdomain);
-        if let Some(reference) = &spec.param_ref {
-            match_rules::validate_param_ref(reference, &path.child("paramRef"), errors);
-        }
-        if let Some(resources) = &spec.match_resources {
-            match_rules::validate_match(resources, &path.child("matchResources"), errors);
-        }
+        let (parameters, resources) = (spec.param_ref.as_ref(), spec.match_resources.as_ref());
+        match_rules::validate_binding(text(&spec.policy_name), parameters, resources, &path, errors);
+        match_rules::validate_changing_operations(resources, &path.child("matchResources"), errors);
     }
 
     fn spec_differs(&self, old: &Self) -> bool {

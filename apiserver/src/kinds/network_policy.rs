@@ -96,7 +96,7 @@ fn validate_spec(spec: &NetworkPolicySpec, path: &Path, errors: &mut FieldErrors
         return;
     }
     for (index, name) in types.iter().enumerate().filter(|(_, name)| !POLICY_TYPES.contains(&name.as_str())) {
-        errors.push(FieldError::not_supported(&path.index(index), name, POLICY_TYPES));
+        errors.push(FieldError::not_supported(&path.index(index), name.as_str(), POLICY_TYPES));
     }
 }
 

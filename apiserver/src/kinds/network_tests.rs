@@ -4,7 +4,7 @@ use api::field::FieldErrors;
 use serde_json::{Value, json};
 
 use crate::kinds::certificates::sample_request;
-use crate::kinds::rules_tests::{draft, refusals, update_refusals};
+use crate::kinds::rules_tests::{draft, merged, refusals, status_refusals, update_refusals};
 use crate::kinds::table_tests::cells;
 
 fn one(kind: &str, object: Value) -> String {
@@ -227,8 +227,48 @@ fn classes_of_storage_do_not_change() {
         "spec.source: Required value: must specify exactly one of inlineVolumeSpec and persistentVolumeName"
     );
     let old = attachment(json!({"persistentVolumeName": "a"}));
-    let change = update_refusals("VolumeAttachment", old, attachment(json!({"persistentVolumeName": "b"})));
+    let change = update_refusals("VolumeAttachment", old.clone(), attachment(json!({"persistentVolumeName": "b"})));
     assert!(change[0].starts_with("spec: Invalid value:") && change[0].ends_with("field is immutable"));
+    let inline = |addition: Value| {
+        let csi = json!({"driver": "disks.example.com", "volumeHandle": "h"});
+        let volume = json!({"csi": csi, "accessModes": ["ReadWriteOnce"]});
+        attachment(json!({"inlineVolumeSpec": merged(volume, &addition)}))
+    };
+    let why = "may not be specified in the context of inline volumes";
+    for (addition, field, told) in [
+        (json!({"capacity": {"storage": "1Gi"}}), "capacity", format!("Forbidden: {why}")),
+        (json!({"claimRef": {"name": "c"}}), "claimRef", format!("Forbidden: {why}")),
+        (json!({"nodeAffinity": {}}), "nodeAffinity", format!("Forbidden: {why}")),
+        (json!({"storageClassName": "s"}), "storageClassName", format!("Forbidden: {why}")),
+        (
+            json!({"persistentVolumeReclaimPolicy": "Delete"}),
+            "persistentVolumeReclaimPolicy",
+            "Forbidden: may only be Retain in the context of inline volumes".to_owned(),
+        ),
+        (
+            json!({"volumeMode": "Block"}),
+            "volumeMode",
+            "Forbidden: may not specify volumeMode other than Filesystem in the context of inline volumes".to_owned(),
+        ),
+        (json!({"csi": {"volumeHandle": ""}}), "csi.volumeHandle", "Required value".to_owned()),
+    ] {
+        assert_eq!(one("VolumeAttachment", inline(addition)), format!("spec.source.inlineVolumeSpec.{field}: {told}"));
+    }
+    assert_eq!(refusals("VolumeAttachment", inline(json!({}))), [""; 0]);
+    let told = |error: Value| {
+        status_refusals(
+            "VolumeAttachment",
+            old.clone(),
+            merged(old.clone(), &json!({"status": {"detachError": error}})),
+        )
+    };
+    assert_eq!(
+        told(json!({"message": "m".repeat(1025), "errorCode": -1})),
+        [
+            "status.detachError.message: Too long: may not be more than 262144 bytes",
+            "status.detachError.errorCode: Invalid value: -1: must be between 0 and 2147483647, inclusive",
+        ]
+    );
     let driver = |required: bool| json!({"spec": {"attachRequired": required}});
     assert_eq!(
         update_refusals("CSIDriver", driver(true), driver(false)),
@@ -285,6 +325,13 @@ fn a_request_for_a_certificate_is_signed_with_its_own_key() {
              'example.com/signer-name'",
         ),
         (
+            "signerName",
+            json!("-a.-b.com/signer"),
+            "spec.signerName: Invalid value: \"-a.-b.com\": validating label \"-a\": a lowercase RFC 1123 label must \
+             consist of lower case alphanumeric characters or '-', and must start and end with an alphanumeric character \
+             (e.g. 'my-name',  or '123-abc', regex used for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?')",
+        ),
+        (
             "expirationSeconds",
             json!(60),
             "spec.expirationSeconds: Invalid value: 60: may not specify a duration less than 600 seconds (10 minutes)",
@@ -325,6 +372,11 @@ fn who_approves_does_not_sign_and_who_signs_does_not_approve() {
     assert_eq!(refused, ["status.conditions: Forbidden: updates may not add a condition of type \"Approved\""]);
     let (refused, _) = part_written(kind, "approval", approved.clone(), old.clone());
     assert_eq!(refused, ["status.conditions: Forbidden: updates may not remove a condition of type \"Approved\""]);
+    let mut reworded = approved.clone();
+    reworded["status"]["conditions"][0]["message"] = json!("n");
+    let (refused, _) = part_written(kind, "status", approved.clone(), reworded);
+    let told = "status.conditions: Forbidden: updates may not modify a condition of type \"Approved\"\n@@ -";
+    assert!(refused[0].starts_with(told) && refused[0].contains("-  \"message\": \"m\""), "{refused:?}");
     let certificate = json!({"certificate": "eA==", "conditions": approved["status"]["conditions"]});
     let (refused, left) = part_written(kind, "approval", approved.clone(), with(certificate.clone()));
     assert_eq!((refused.len(), &left["status"]["certificate"]), (0, &Value::Null));
@@ -337,7 +389,7 @@ fn who_approves_does_not_sign_and_who_signs_does_not_approve() {
     let (refused, _) = part_written(kind, "approval", old.clone(), with(json!({"conditions": both})));
     assert_eq!(
         refused,
-        ["status.conditions[1].type: Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive"]
+        ["status.conditions: Invalid value: \"Denied\": Approved and Denied conditions are mutually exclusive"]
     );
 }
 

@@ -135,7 +135,7 @@ impl Kind for PersistentVolumeClaim {
         for (name, state) in status.allocated_resource_statuses.iter().flatten() {
             validate_key(name, &states_path, errors);
             if !RESIZE_STATES.contains(&state.as_str()) {
-                errors.push(FieldError::not_supported(&states_path, name, RESIZE_STATES));
+                errors.push(FieldError::not_supported(&states_path, name.as_str(), RESIZE_STATES));
             }
         }
         let amounts_path = path.child("allocatedResources");

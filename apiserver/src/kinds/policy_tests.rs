@@ -1,23 +1,9 @@
-//! Tests of what kinds of admission, flow control, devices and extensions refuse, fill in and show.
+//! Tests of what kinds of admission and flow control refuse, fill in and show.
 
 use serde_json::{Value, json};
 
-use crate::kinds::rules_tests::{draft, refusals, update_refusals};
+use crate::kinds::rules_tests::{changed, draft, each, merged, refusals, status_refusals};
 use crate::kinds::table_tests::cells;
-
-fn changed(object: &Value, path: &str, value: Value) -> Value {
-    let mut object = object.clone();
-    *object.pointer_mut(path).unwrap_or_else(|| panic!("there is no {path}")) = value;
-    object
-}
-
-/// Each change of a good object, and what it is refused for.
-fn each(kind: &str, good: &Value, changes: &[(&str, Value, &str)]) {
-    assert_eq!(refusals(kind, good.clone()), [""; 0], "{kind}");
-    for (path, value, told) in changes {
-        assert_eq!(refusals(kind, changed(good, path, value.clone())), [*told], "{kind} {path}");
-    }
-}
 
 fn rule() -> Value {
     json!({"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"], "scope": "*"})
@@ -89,6 +75,17 @@ fn webhooks_are_somewhere_and_answer_in_time() {
                     "webhooks[0].clientConfig.service.path: Invalid value: \"/a//b\": segment[1] may not be empty",
                 ),
                 (
+                    "/webhooks/0/clientConfig",
+                    json!({"service": {"name": "", "namespace": "n"}}),
+                    "webhooks[0].clientConfig.service.name: Required value",
+                ),
+                (
+                    "/webhooks/0/rules/0/resources",
+                    json!(["*", "pods"]),
+                    "webhooks[0].rules[0].resources: Invalid value: [\"*\",\"pods\"]: if '*' is present, must not specify \
+                     other resources without subresources",
+                ),
+                (
                     "/webhooks/0/rules/0/operations",
                     json!(["*", "CREATE"]),
                     "webhooks[0].rules[0].operations: Invalid value: [\"*\",\"CREATE\"]: if '*' is present, must not specify \
@@ -103,6 +100,15 @@ fn webhooks_are_somewhere_and_answer_in_time() {
             ],
         );
     }
+    let mut last_is_all = good.clone();
+    last_is_all["webhooks"][0]["rules"][0]["resources"] = json!(["pods", "*"]);
+    assert_eq!(refusals("ValidatingWebhookConfiguration", last_is_all), [""; 0]);
+    let mut odd = good.clone();
+    odd["webhooks"][0]["reinvocationPolicy"] = json!("Often");
+    assert_eq!(
+        refusals("MutatingWebhookConfiguration", odd),
+        ["webhooks[0].reinvocationPolicy: Unsupported value: \"Often\": supported values: \"IfNeeded\", \"Never\""]
+    );
     let twice = json!({"webhooks": [good["webhooks"][0], good["webhooks"][0]]});
     assert_eq!(
         refusals("ValidatingWebhookConfiguration", twice),
@@ -124,7 +130,7 @@ fn policies_are_for_something_and_say_something() {
             (
                 "/spec/variables/0/name",
                 json!("in"),
-                "spec.variables[0].name: Invalid value: \"in\": name is not a valid CEL identifier",
+                "spec.variables[0].name: Invalid value: \"in\": must be a valid CEL identifier",
             ),
             (
                 "/spec/validations/0/expression",
@@ -134,7 +140,7 @@ fn policies_are_for_something_and_say_something() {
             (
                 "/spec/validations/0/message",
                 json!("a\nb"),
-                "spec.validations[0].message: Invalid value: \"a\\nb\": message must not contain line breaks",
+                "spec.validations[0].message: Invalid value: \"a\\nb\": must not contain line breaks",
             ),
             (
                 "/spec/validations/0/reason",
@@ -188,11 +194,38 @@ fn policies_are_for_something_and_say_something() {
             ("/spec/mutations", json!([]), "spec.mutations: Required value: mutations must contain at least one item"),
             ("/spec/reinvocationPolicy", json!(""), "spec.reinvocationPolicy: Required value"),
             (
+                "/spec/matchConstraints/resourceRules/0/operations",
+                json!(["UPDATE", "DELETE"]),
+                "spec.matchConstraints.resourceRules.operations: Unsupported value: \"DELETE\": supported values: \"*\", \
+                 \"CONNECT\", \"CREATE\", \"UPDATE\"",
+            ),
+            (
+                "/spec/mutations/0/jsonPatch/expression",
+                json!(" "),
+                "spec.mutations[0].jsonPatch.expression: Required value",
+            ),
+            (
                 "/spec/mutations/0",
                 json!({"patchType": "JSONPatch"}),
                 "spec.mutations[0].jsonPatch: Required value: must be specified when patchType is JSONPatch",
             ),
         ],
+    );
+    let all = json!({"resourceRules": [changed(&rule(), "/operations", json!(["DELETE"]))], "matchPolicy": "Some"});
+    let placed = json!({"spec": {"policyName": "p", "validationActions": ["Deny"], "matchResources": all}});
+    let policy =
+        "spec.matchResources.matchPolicy: Unsupported value: \"Some\": supported values: \"Equivalent\", \"Exact\"";
+    assert_eq!(refusals("ValidatingAdmissionPolicyBinding", placed.clone()), [policy]);
+    let operations = "spec.matchResources.resourceRules.operations: Unsupported value: \"DELETE\": supported values: \
+                      \"*\", \"CONNECT\", \"CREATE\", \"UPDATE\"";
+    let mut placed = placed;
+    placed["spec"].as_object_mut().unwrap().remove("validationActions");
+    assert_eq!(refusals("MutatingAdmissionPolicyBinding", placed), [policy, operations]);
+    let mut nameless = good.clone();
+    nameless["metadata"] = json!({});
+    assert_eq!(
+        refusals("ValidatingAdmissionPolicy", nameless),
+        ["spec.auditAnnotations[0].key: Invalid value: \"k\": requires metadata.name be non-empty"]
     );
     assert_eq!(cells("ValidatingAdmissionPolicy", good), ["x", "1", "v1/ConfigMap", "5m"]);
     assert_eq!(cells("ValidatingAdmissionPolicyBinding", binding), ["x", "p", "c", "5m"]);
@@ -222,6 +255,19 @@ fn flows_have_a_level_and_the_mandatory_ones_stay() {
                 "/spec/priorityLevelConfiguration/name",
                 json!(""),
                 "spec.priorityLevelConfiguration.name: Required value: must reference a priority level",
+            ),
+            (
+                "/spec/distinguisherMethod",
+                json!({"type": "ByHour"}),
+                "spec.distinguisherMethod.type: Unsupported value: {\"type\":\"ByHour\"}: supported values: \
+                 \"ByNamespace\", \"ByUser\"",
+            ),
+            (
+                "/spec/rules/0/resourceRules/0/verbs",
+                json!(["get", "taste"]),
+                "spec.rules[0].resourceRules[0].verbs: Unsupported value: [\"get\",\"taste\"]: supported values: \
+                 \"create\", \"delete\", \"deletecollection\", \"get\", \"list\", \"patch\", \"proxy\", \
+                 \"update\", \"watch\"",
             ),
             (
                 "/spec/rules/0/subjects",
@@ -271,6 +317,34 @@ fn flows_have_a_level_and_the_mandatory_ones_stay() {
     ] {
         assert_eq!(refusals("PriorityLevelConfiguration", changed(&level, path, value)), [told]);
     }
+    let limits = json!({"spec": {"limited": {"nominalConcurrencyShares": -1, "lendablePercent": 101,
+        "borrowingLimitPercent": -1, "limitResponse": {"type": "Wait", "queuing": null}}}});
+    assert_eq!(
+        refusals("PriorityLevelConfiguration", merged(level.clone(), &limits)),
+        [
+            "spec.limited.nominalConcurrencyShares: Invalid value: -1: must be a non-negative integer",
+            "spec.limited.limitResponse.type: Unsupported value: \"Wait\": supported values: \"Queue\", \"Reject\"",
+            "spec.limited.lendablePercent: Invalid value: 101: must be between 0 and 100, inclusive",
+            "spec.limited.borrowingLimitPercent: Invalid value: -1: if specified, must be a non-negative integer",
+        ]
+    );
+    let exempt = json!({"metadata": {"name": "exempt"}, "spec": {"type": "Exempt", "exempt": {"lendablePercent": 10}}});
+    assert_eq!(refusals("PriorityLevelConfiguration", exempt.clone()), [""; 0]);
+    let bounded = merged(exempt, &json!({"spec": {"limited": {}}}));
+    let refused = refusals("PriorityLevelConfiguration", bounded);
+    assert_eq!(refused[0], "spec.limited: Forbidden: must be nil if the type is not Limited");
+    assert!(refused[1].ends_with("spec of 'exempt' except the 'spec.exempt' field must equal the fixed value"));
+    let condition = |kind: &str| json!({"type": kind, "status": "True"});
+    let twice = json!({"status": {"conditions": [condition("A"), condition("A"), condition("")]}});
+    for (kind, object) in [("PriorityLevelConfiguration", &level), ("FlowSchema", &good)] {
+        assert_eq!(
+            status_refusals(kind, object.clone(), merged(object.clone(), &twice)),
+            [
+                "status.conditions[1].type: Duplicate value: \"A\"",
+                "status.conditions[2].type: Required value: must not be empty",
+            ]
+        );
+    }
     let row = cells("PriorityLevelConfiguration", level);
     assert_eq!(row, ["x", "Limited", "5", "64", "6", "<none>", "5m"]);
     assert_eq!(cells("FlowSchema", good), ["x", "l", "2", "ByUser", "5m", "?"]);
@@ -283,200 +357,6 @@ fn what_a_cluster_begins_with_keeps_its_own_rules() {
     }
     for schema in crate::kinds::flow_initial::schemas() {
         assert_eq!(refusals("FlowSchema", serde_json::to_value(schema).unwrap()), [""; 0]);
-    }
-}
-
-#[test]
-fn claims_ask_for_devices() {
-    let good = json!({"spec": {"devices": {
-        "requests": [{"name": "gpu", "exactly": {"deviceClassName": "gpu"}},
-            {"name": "any", "firstAvailable": [{"name": "big", "deviceClassName": "gpu"}]}],
-        "constraints": [{"requests": ["gpu", "any/big"], "matchAttribute": "example.com/model"}],
-        "config": [{"requests": ["gpu"], "opaque": {"driver": "gpu.example.com", "parameters": {"a": 1}}}]}}});
-    let filled = draft("ResourceClaim", good.clone()).to_value();
-    assert_eq!(filled["spec"]["devices"]["requests"][0]["exactly"]["allocationMode"], "ExactCount");
-    assert_eq!(filled["spec"]["devices"]["requests"][0]["exactly"]["count"], 1);
-    let devices = "spec.devices";
-    for (path, value, told) in [
-        ("/requests/0/exactly/deviceClassName", json!(""), "requests[0].exactly.deviceClassName: Required value"),
-        ("/requests/0/name", json!("any"), "requests[1]: Duplicate value: \"any\""),
-        (
-            "/constraints/0/matchAttribute",
-            json!("model"),
-            "constraints[0].matchAttribute: Invalid value: \"model\": a fully qualified name must be a domain and a name \
-             separated by a slash",
-        ),
-        (
-            "/constraints/0/requests/1",
-            json!("any/small"),
-            "constraints[0].requests[1]: Invalid value: \"any/small\": must be the name of a request in the claim or the name \
-             of a request and a subrequest separated by '/'",
-        ),
-        (
-            "/config/0/opaque/parameters",
-            json!([]),
-            "config[0].opaque.parameters: Invalid value: \"<value omitted>\": must be a valid JSON object",
-        ),
-    ] {
-        let told = format!("{devices}.{told}");
-        let refused = refusals("ResourceClaim", changed(&good, &format!("/spec/devices{path}"), value));
-        assert!(refused.contains(&told), "{refused:?}");
-    }
-    let change = update_refusals("ResourceClaim", good.clone(), changed(&good, "/spec/devices/config", json!([])));
-    assert!(change[0].starts_with("spec: Invalid value:") && change[0].ends_with("field is immutable"));
-    assert_eq!(cells("ResourceClaim", good), ["x", "pending", "5m"]);
-}
-
-#[test]
-fn slices_say_where_their_devices_are() {
-    let good = json!({"spec": {"driver": "gpu.example.com", "nodeName": "n1",
-        "pool": {"name": "n1", "generation": 1, "resourceSliceCount": 1},
-        "devices": [{"name": "gpu-0", "attributes": {"model": {"string": "a"}}, "capacity": {"memory": {"value": "1Gi"}}}]}});
-    each(
-        "ResourceSlice",
-        &good,
-        &[
-            (
-                "/spec/pool/resourceSliceCount",
-                json!(0),
-                "spec.pool.resourceSliceCount: Invalid value: 0: must be greater than zero",
-            ),
-            (
-                "/spec/devices/0/attributes/model",
-                json!({"string": "a", "int": 1}),
-                "spec.devices[0].attributes[model]: Invalid value: {\"int\":1,\"string\":\"a\"}: exactly one value must be specified",
-            ),
-            (
-                "/spec/devices/0/attributes/model",
-                json!({"version": "1"}),
-                "spec.devices[0].attributes[model].version: Invalid value: \"1\": must be a string compatible with semver.org \
-                 spec 2.0.0",
-            ),
-            (
-                "/spec/devices/0/capacity/memory",
-                json!({"value": "1Gi", "requestPolicy": {"default": "1Gi"}}),
-                "spec.devices[0].capacity[memory].requestPolicy: Forbidden: allowMultipleAllocations must be true",
-            ),
-        ],
-    );
-    let mut nowhere = good.clone();
-    nowhere["spec"].as_object_mut().unwrap().remove("nodeName");
-    assert_eq!(
-        refusals("ResourceSlice", nowhere),
-        [
-            "spec: Required value: exactly one of `nodeName`, `nodeSelector`, `allNodes`, `perDeviceNodeSelection` is required"
-        ]
-    );
-    assert_eq!(cells("ResourceSlice", good), ["x", "n1", "gpu.example.com", "n1", "5m"]);
-}
-
-fn definition() -> Value {
-    let schema = json!({"type": "object", "properties": {"spec": {"type": "object", "properties": {
-        "size": {"type": "integer", "default": 1}, "labels": {"type": "array", "items": {"type": "string"}}}}}});
-    json!({"metadata": {"name": "widgets.example.com"}, "spec": {"group": "example.com", "scope": "Namespaced",
-        "names": {"plural": "widgets", "kind": "Widget"}, "versions": [{"name": "v1", "served": true, "storage": true,
-            "schema": {"openAPIV3Schema": schema}}]}})
-}
-
-#[test]
-fn a_definition_names_its_kind() {
-    let filled = {
-        let mut draft = draft("CustomResourceDefinition", definition());
-        draft.before_create();
-        draft.to_value()
-    };
-    assert_eq!(filled["spec"]["names"]["singular"], "widget");
-    assert_eq!(filled["spec"]["names"]["listKind"], "WidgetList");
-    assert_eq!(filled["spec"]["conversion"], json!({"strategy": "None"}));
-    assert_eq!(filled["status"]["storedVersions"], json!(["v1"]));
-    let name = "metadata.name: Invalid value: \"widgets.example.com\": must be spec.names.plural+\".\"+spec.group";
-    each(
-        "CustomResourceDefinition",
-        &definition(),
-        &[
-            ("/spec/names/plural", json!("gadgets"), name),
-            (
-                "/spec/scope",
-                json!("World"),
-                "spec.scope: Unsupported value: \"World\": supported values: \"Cluster\", \"Namespaced\"",
-            ),
-            (
-                "/spec/versions/0/schema",
-                json!({}),
-                "spec.versions[0].schema.openAPIV3Schema: Required value: schemas are required",
-            ),
-        ],
-    );
-    let unstored =
-        refusals("CustomResourceDefinition", changed(&definition(), "/spec/versions/0/storage", json!(false)));
-    assert!(unstored.iter().any(|told| told.ends_with("must have exactly one version marked as storage version")));
-    let protected = json!({"metadata": {"name": "widgets.x.k8s.io"}, "spec": changed(&definition(), "/spec/group", json!("x.k8s.io"))["spec"]});
-    assert_eq!(
-        refusals("CustomResourceDefinition", protected),
-        [
-            "metadata.annotations[api-approved.kubernetes.io]: Required value: protected groups must have approval annotation \
-          \"api-approved.kubernetes.io\", see https://github.com/kubernetes/enhancements/pull/1111"
-        ]
-    );
-    let other = changed(&definition(), "/spec/group", json!("example.org"));
-    let change = update_refusals("CustomResourceDefinition", definition(), other);
-    assert!(change.contains(&"spec.group: Invalid value: \"example.org\": field is immutable".to_owned()));
-}
-
-#[test]
-fn a_schema_is_structural() {
-    let at = "spec.validation.openAPIV3Schema";
-    let root = "/spec/versions/0/schema/openAPIV3Schema";
-    for (path, value, told) in [
-        ("", json!({}), "type: Required value: must not be empty at the root"),
-        (
-            "",
-            json!({"type": "array", "items": {"type": "string"}}),
-            "type: Invalid value: \"array\": must be object at the root",
-        ),
-        (
-            "/properties/spec",
-            json!({}),
-            "properties[spec].type: Required value: must not be empty for specified object fields",
-        ),
-        ("/properties/spec", json!({"type": "array"}), "properties[spec].items: Required value: must be specified"),
-        (
-            "/properties/spec",
-            json!({"type": "object", "anyOf": [{"properties": {"a": {"minimum": 1}}}]}),
-            "properties[spec].properties[a]: Required value: because it is defined in \
-             spec.validation.openAPIV3Schema.properties[spec].anyOf[0].properties[a]",
-        ),
-        (
-            "/properties/spec",
-            json!({"type": "object", "allOf": [{"type": "object"}]}),
-            "properties[spec].allOf[0].type: Forbidden: must be empty to be structural",
-        ),
-        (
-            "/properties/spec",
-            json!({"type": "thing"}),
-            "properties[spec].type: Unsupported value: \"thing\": supported values: \"array\", \"boolean\", \"integer\", \
-             \"number\", \"object\", \"string\"",
-        ),
-        (
-            "/properties/spec",
-            json!({"type": "array", "x-kubernetes-list-type": "map", "items": {"type": "object"}}),
-            "properties[spec].x-kubernetes-list-map-keys: Required value: must not be empty if x-kubernetes-list-type is map",
-        ),
-    ] {
-        let refused = refusals("CustomResourceDefinition", changed(&definition(), &format!("{root}{path}"), value));
-        assert_eq!(refused, [format!("{at}.{told}")]);
-    }
-    for fine in [
-        json!({"x-kubernetes-int-or-string": true, "anyOf": [{"type": "integer"}, {"type": "string"}]}),
-        json!({"x-kubernetes-preserve-unknown-fields": true}),
-        json!({"type": "object", "additionalProperties": {"type": "string"}, "default": {}}),
-        json!({"type": "array", "items": {"type": "string"}, "default": [], "x-kubernetes-list-type": "set"}),
-        json!({"type": "object", "x-kubernetes-embedded-resource": true, "x-kubernetes-preserve-unknown-fields": true}),
-    ] {
-        let object = changed(&definition(), &format!("{root}/properties/spec"), fine.clone());
-        assert_eq!(refusals("CustomResourceDefinition", object.clone()), [""; 0], "{fine}");
-        let kept = draft("CustomResourceDefinition", object).to_value();
-        assert_eq!(kept.pointer(&format!("{root}/properties/spec")), Some(&fine));
     }
 }
 

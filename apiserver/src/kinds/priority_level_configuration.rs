@@ -149,29 +149,34 @@ fn validate_spec(name: &str, spec: &PriorityLevelConfigurationSpec, path: &Path,
     }
 }
 
-fn validate_shares(shares: Option<i32>, lendable: Option<i32>, path: &Path, errors: &mut FieldErrors) {
+fn validate_shares(shares: Option<i32>, path: &Path, errors: &mut FieldErrors) {
     if let Some(shares) = shares.filter(|shares| *shares < 0) {
         let why = "must be a non-negative integer";
         errors.push(FieldError::invalid(&path.child("nominalConcurrencyShares"), shares, why));
     }
-    if let Some(percent) = lendable.filter(|percent| !(0..=100).contains(percent)) {
+}
+
+fn validate_lendable(percent: Option<i32>, path: &Path, errors: &mut FieldErrors) {
+    if let Some(percent) = percent.filter(|percent| !(0..=100).contains(percent)) {
         let why = "must be between 0 and 100, inclusive";
         errors.push(FieldError::invalid(&path.child("lendablePercent"), percent, why));
     }
 }
 
 fn validate_exempt(exempt: &ExemptPriorityLevelConfiguration, path: &Path, errors: &mut FieldErrors) {
-    validate_shares(exempt.nominal_concurrency_shares, exempt.lendable_percent, path, errors);
+    validate_shares(exempt.nominal_concurrency_shares, path, errors);
+    validate_lendable(exempt.lendable_percent, path, errors);
 }
 
 fn validate_limited(limited: &LimitedPriorityLevelConfiguration, path: &Path, errors: &mut FieldErrors) {
-    validate_shares(limited.nominal_concurrency_shares, limited.lendable_percent, path, errors);
+    validate_shares(limited.nominal_concurrency_shares, path, errors);
+    let response = limited.limit_response.clone().unwrap_or_default();
+    validate_response(&response, &path.child("limitResponse"), errors);
+    validate_lendable(limited.lendable_percent, path, errors);
     if let Some(percent) = limited.borrowing_limit_percent.filter(|percent| *percent < 0) {
         let why = "if specified, must be a non-negative integer";
         errors.push(FieldError::invalid(&path.child("borrowingLimitPercent"), percent, why));
     }
-    let response = limited.limit_response.clone().unwrap_or_default();
-    validate_response(&response, &path.child("limitResponse"), errors);
 }
 
 fn validate_response(response: &LimitResponse, path: &Path, errors: &mut FieldErrors) {

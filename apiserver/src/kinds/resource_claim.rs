@@ -39,7 +39,8 @@ impl Kind for ResourceClaim {
         self.metadata.finalizers = finalizers;
     }
 
-    fn validate(&self, errors: &mut FieldErrors) {
+    /// What never changes is looked at once.
+    fn validate_create(&self, errors: &mut FieldErrors) {
         claim_rules::validate_spec(&self.spec, &Path::new("spec"), errors);
     }
 

@@ -6,7 +6,7 @@ use k8s_openapi::api::resource::v1::ResourceClaimTemplate;
 use crate::kinds::claim_rules;
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
-use crate::kinds::rules::{annotations, immutable, labels};
+use crate::kinds::rules::{immutable, template_metadata};
 use crate::kinds::table::{age_column, name_column};
 
 impl Kind for ResourceClaimTemplate {
@@ -17,13 +17,11 @@ impl Kind for ResourceClaimTemplate {
         claim_rules::fill_spec(&mut self.spec.spec);
     }
 
-    fn validate(&self, errors: &mut FieldErrors) {
+    /// What never changes is looked at once.
+    fn validate_create(&self, errors: &mut FieldErrors) {
         let path = Path::new("spec");
         if let Some(metadata) = &self.spec.metadata {
-            let path = path.child("metadata");
-            labels(errors, &path.child("labels"), metadata.labels.as_ref().unwrap_or(&Default::default()));
-            let found = metadata.annotations.as_ref();
-            annotations(errors, &path.child("annotations"), found.unwrap_or(&Default::default()));
+            template_metadata(errors, &path.child("metadata"), metadata);
         }
         claim_rules::validate_spec(&self.spec.spec, &path.child("spec"), errors);
     }

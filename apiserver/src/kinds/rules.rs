@@ -71,6 +71,16 @@ pub fn supported(errors: &mut FieldErrors, path: &Path, value: &str, values: &[&
     }
 }
 
+/// Whether `*` is in the list, where it has to be alone.
+pub fn all_alone(errors: &mut FieldErrors, path: &Path, list: &[String], others: &str) -> bool {
+    let has_all = list.iter().any(|item| item == "*");
+    if has_all && list.len() > 1 {
+        let why = format!("if '*' is present, must not specify other {others}");
+        errors.push(FieldError::invalid(path, shown(&list), why));
+    }
+    has_all
+}
+
 /// As `supported`, for a field that must be there.
 pub fn required_and_supported(errors: &mut FieldErrors, path: &Path, value: &str, values: &[&str]) {
     if value.is_empty() {
@@ -279,6 +289,35 @@ pub fn annotations(errors: &mut FieldErrors, path: &Path, annotations: &BTreeMap
     }
 }
 
+/// What is made from a template inside of another object has labels and annotations of it, and nothing else.
+pub fn template_metadata(errors: &mut FieldErrors, path: &Path, metadata: &ObjectMeta) {
+    let none = BTreeMap::new();
+    annotations(errors, &path.child("annotations"), metadata.annotations.as_ref().unwrap_or(&none));
+    labels(errors, &path.child("labels"), metadata.labels.as_ref().unwrap_or(&none));
+    let says = |field: &Option<String>| !text(field).is_empty();
+    let counts = |field: Option<i64>| field.is_some_and(|count| count != 0);
+    for (field, is_set) in [
+        ("name", says(&metadata.name)),
+        ("generateName", says(&metadata.generate_name)),
+        ("namespace", says(&metadata.namespace)),
+        ("selfLink", says(&metadata.self_link)),
+        // Upstream makes the name out of its own `UID`.
+        ("uID", says(&metadata.uid)),
+        ("resourceVersion", says(&metadata.resource_version)),
+        ("generation", counts(metadata.generation)),
+        ("creationTimestamp", metadata.creation_timestamp.is_some()),
+        ("deletionTimestamp", metadata.deletion_timestamp.is_some()),
+        ("deletionGracePeriodSeconds", metadata.deletion_grace_period_seconds.is_some()),
+        ("ownerReferences", metadata.owner_references.is_some()),
+        ("finalizers", metadata.finalizers.is_some()),
+        ("managedFields", metadata.managed_fields.is_some()),
+    ] {
+        if is_set {
+            errors.push(FieldError::forbidden(&path.child(field), "cannot be set"));
+        }
+    }
+}
+
 pub fn selector(errors: &mut FieldErrors, path: &Path, selector: &LabelSelector) {
     if let Some(pairs) = &selector.match_labels {
         labels(errors, &path.child("matchLabels"), pairs);
@@ -310,7 +349,7 @@ pub fn selector(errors: &mut FieldErrors, path: &Path, selector: &LabelSelector)
 /// The key of a ConfigMap or a Secret: it may become the name of a file.
 pub fn config_key(key: &str) -> Result<(), String> {
     if key.len() > 253 {
-        return Err("must be no more than 253 characters".to_owned());
+        return Err("must be no more than 253 bytes".to_owned());
     }
     if key.is_empty() || !key.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_' | b'.')) {
         return Err(

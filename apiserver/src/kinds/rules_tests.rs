@@ -57,6 +57,21 @@ pub fn assert_refused(kind: &str, object: impl Fn(Value) -> Value, cases: &[(Val
     }
 }
 
+/// `object` with another value at a place in it.
+pub fn changed(object: &Value, path: &str, value: Value) -> Value {
+    let mut object = object.clone();
+    *object.pointer_mut(path).unwrap_or_else(|| panic!("there is no {path}")) = value;
+    object
+}
+
+/// Each change of a good object, and what it is refused for.
+pub fn each(kind: &str, good: &Value, changes: &[(&str, Value, &str)]) {
+    assert_eq!(refusals(kind, good.clone()), [""; 0], "{kind}");
+    for (path, value, told) in changes {
+        assert_eq!(refusals(kind, changed(good, path, value.clone())), [*told], "{kind} {path}");
+    }
+}
+
 fn pod(change: impl FnOnce(&mut Value)) -> Value {
     let mut spec = json!({"containers": [{"name": "web", "image": "web:1"}]});
     change(&mut spec);

@@ -111,10 +111,10 @@ fn validate_validation(validation: &Validation, path: &Path, errors: &mut FieldE
     }
     let message = text(&validation.message);
     if !message.is_empty() && message.trim().is_empty() {
-        let why = "message must be non-empty if specified";
+        let why = "must be non-empty if specified";
         errors.push(FieldError::invalid(&path.child("message"), message, why));
     } else if message.trim().contains(['\n', '\r']) {
-        let why = "message must not contain line breaks";
+        let why = "must not contain line breaks";
         errors.push(FieldError::invalid(&path.child("message"), message, why));
     }
     if let Some(reason) = &validation.reason {
@@ -130,7 +130,12 @@ fn validate_annotations(name: &str, annotations: &[AuditAnnotation], path: &Path
     let mut seen = BTreeSet::new();
     for (index, annotation) in annotations.iter().enumerate() {
         let path = path.index(index);
-        errors.check(&path.child("key"), &format!("{name}/{}", annotation.key), names::qualified_name);
+        if name.is_empty() {
+            let why = "requires metadata.name be non-empty";
+            errors.push(FieldError::invalid(&path.child("key"), annotation.key.as_str(), why));
+        } else {
+            errors.check(&path.child("key"), &format!("{name}/{}", annotation.key), names::qualified_name);
+        }
         let expression = annotation.value_expression.trim();
         let expression_path = path.child("valueExpression");
         if expression.is_empty() {

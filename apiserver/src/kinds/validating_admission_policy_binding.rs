@@ -3,13 +3,12 @@
 use std::collections::BTreeSet;
 
 use api::field::{FieldError, FieldErrors, Path};
-use api::names;
 use k8s_openapi::api::admissionregistration::v1::ValidatingAdmissionPolicyBinding;
 
 use crate::kinds::facts::Flags;
 use crate::kinds::kind::{Column, Kind};
 use crate::kinds::match_rules;
-use crate::kinds::rules::{required_name, shown, supported};
+use crate::kinds::rules::{shown, supported};
 use crate::kinds::table::{age_column, name_column};
 
 impl Kind for ValidatingAdmissionPolicyBinding {
@@ -30,14 +29,8 @@ impl Kind for ValidatingAdmissionPolicyBinding {
 
     fn validate(&self, errors: &mut FieldErrors) {
         let (spec, path) = (&self.spec, Path::new("spec"));
-        required_name(errors, &path.child("policyName"), &spec.policy_name, names::dns_subdomain);
-        if let Some(reference) = &spec.param_ref {
-            match_rules::validate_param_ref(reference, &path.child("paramRef"), errors);
-        }
-        if let Some(resources) = &spec.match_resources {
-            // Upstream spells the field so.
-            match_rules::validate_match(resources, &path.child("matchResouces"), errors);
-        }
+        let (parameters, resources) = (spec.param_ref.as_ref(), spec.match_resources.as_ref());
+        match_rules::validate_binding(&spec.policy_name, parameters, resources, &path, errors);
         validate_actions(&spec.validation_actions, &path.child("validationActions"), errors);
     }
 

@@ -2,7 +2,6 @@
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::core::v1::PersistentVolumeSpec;
 use k8s_openapi::api::storage::v1::{VolumeAttachment, VolumeAttachmentStatus, VolumeError};
 
 use crate::kinds::facts::{ColumnHead, Flags, STATUS, Subresource};
@@ -59,14 +58,16 @@ impl Kind for VolumeAttachment {
         match (&spec.source.inline_volume_spec, spec.source.persistent_volume_name.as_deref()) {
             (None, None) => errors.push(FieldError::required(&source_path, why)),
             (Some(_), Some(_)) => errors.push(FieldError::forbidden(&source_path, why)),
-            (None, Some("")) => {
-                let path = source_path.child("persistentVolumeName");
-                errors.push(FieldError::required(&path, "must specify non empty persistentVolumeName"));
-            }
             (None, Some(name)) => {
-                errors.check(&source_path.child("persistentVolumeName"), name, names::dns_subdomain);
+                let path = source_path.child("persistentVolumeName");
+                if name.is_empty() {
+                    errors.push(FieldError::required(&path, "must specify non empty persistentVolumeName"));
+                }
+                errors.check(&path, name, names::dns_subdomain);
             }
-            (Some(volume), None) => validate_inline(volume, &source_path.child("inlineVolumeSpec"), errors),
+            (Some(volume), None) => {
+                volume_sources::validate_inline(volume, &source_path.child("inlineVolumeSpec"), errors);
+            }
         }
         errors.check(&path.child("nodeName"), &spec.node_name, names::dns_subdomain);
     }
@@ -87,25 +88,14 @@ impl Kind for VolumeAttachment {
     }
 }
 
-/// A volume that is nobody's but the pod's, from the time when drivers took the place of volume plugins.
-fn validate_inline(volume: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
-    let why = "may not be specified in the context of inline volumes";
-    if volume.claim_ref.is_some() {
-        errors.push(FieldError::forbidden(&path.child("claimRef"), why));
-    }
-    if volume.capacity.as_ref().is_some_and(|capacity| !capacity.is_empty()) {
-        errors.push(FieldError::forbidden(&path.child("capacity"), why));
-    }
-    if volume.csi.is_none() {
-        errors.push(FieldError::required(&path.child("csi"), "has to be specified in the context of inline volumes"));
-    }
-    if volume.access_modes.as_ref().is_none_or(Vec::is_empty) {
-        errors.push(FieldError::required(&path.child("accessModes"), ""));
-    }
-}
-
 fn validate_error(error: Option<&VolumeError>, path: &Path, errors: &mut FieldErrors) {
-    if error.is_some_and(|error| text(&error.message).len() > LONGEST_MESSAGE) {
-        errors.push(FieldError::too_long(&path.child("message"), LONGEST_MESSAGE));
+    let Some(error) = error else { return };
+    if text(&error.message).len() > LONGEST_MESSAGE {
+        // Upstream tells this bound, and keeps to the other.
+        errors.push(FieldError::too_long(&path.child("message"), MOST_METADATA_BYTES));
+    }
+    if let Some(code) = error.error_code.filter(|code| *code < 0) {
+        let why = format!("must be between 0 and {}, inclusive", i32::MAX);
+        errors.push(FieldError::invalid(&path.child("errorCode"), code, why));
     }
 }

@@ -1,6 +1,6 @@
 //! Where a PersistentVolume keeps its data: defaults and rules of its spec.
 
-use api::field::{ErrorType, FieldError, FieldErrors, Path};
+use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::api::core::v1::{
     CSIPersistentVolumeSource, HostPathVolumeSource, LocalVolumeSource, NFSVolumeSource, PersistentVolumeSpec,
@@ -66,11 +66,44 @@ pub fn fill(spec: &mut PersistentVolumeSpec) {
     }
 }
 
-pub fn validate(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
-    if spec.access_modes.as_ref().is_none_or(Vec::is_empty) {
-        errors.push(FieldError::required(&path.child("accessModes"), ""));
+/// A volume that stands inside of another object, from the time when drivers took the place of volume plugins.
+pub fn validate_inline(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    let forbid = |fields: &[(&str, bool, &str)], errors: &mut FieldErrors| {
+        for (field, _, why) in fields.iter().filter(|(_, is_set, _)| *is_set) {
+            errors.push(FieldError::forbidden(&path.child(field), why));
+        }
+    };
+    let why = "may not be specified in the context of inline volumes";
+    let holds = spec.capacity.as_ref().is_some_and(|capacity| !capacity.is_empty());
+    forbid(&[("claimRef", spec.claim_ref.is_some(), why), ("capacity", holds, why)], errors);
+    if spec.csi.is_none() {
+        errors.push(FieldError::required(&path.child("csi"), "has to be specified in the context of inline volumes"));
     }
-    validate_access_modes(spec.access_modes.as_deref().unwrap_or_default(), &path.child("accessModes"), errors);
+    validate_modes(spec, &path.child("accessModes"), errors);
+    let is_kept = matches!(text(&spec.persistent_volume_reclaim_policy), "" | "Retain");
+    let only_kept = "may only be Retain in the context of inline volumes";
+    forbid(
+        &[("persistentVolumeReclaimPolicy", !is_kept, only_kept), ("nodeAffinity", spec.node_affinity.is_some(), why)],
+        errors,
+    );
+    validate_source(spec, path, errors);
+    let is_mounted = spec.volume_mode.as_deref().is_none_or(|mode| mode == "Filesystem");
+    let only_mounted = "may not specify volumeMode other than Filesystem in the context of inline volumes";
+    let has_class = !text(&spec.storage_class_name).is_empty();
+    forbid(&[("storageClassName", has_class, why), ("volumeMode", !is_mounted, only_mounted)], errors);
+    validate_attributes_class(spec, path, errors);
+}
+
+fn validate_modes(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    let modes = spec.access_modes.as_deref().unwrap_or_default();
+    if modes.is_empty() {
+        errors.push(FieldError::required(path, ""));
+    }
+    validate_access_modes(modes, path, errors);
+}
+
+pub fn validate(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
+    validate_modes(spec, &path.child("accessModes"), errors);
     validate_capacity(spec, &path.child("capacity"), errors);
     let policy = text(&spec.persistent_volume_reclaim_policy);
     if !policy.is_empty() {
@@ -91,6 +124,10 @@ pub fn validate(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErro
     if let Some(mode) = &spec.volume_mode {
         supported(errors, &path.child("volumeMode"), mode, VOLUME_MODES);
     }
+    validate_attributes_class(spec, path, errors);
+}
+
+fn validate_attributes_class(spec: &PersistentVolumeSpec, path: &Path, errors: &mut FieldErrors) {
     if let Some(class) = &spec.volume_attributes_class_name {
         let class_path = path.child("volumeAttributesClassName");
         if class.is_empty() {
@@ -113,8 +150,7 @@ fn validate_capacity(spec: &PersistentVolumeSpec, path: &Path, errors: &mut Fiel
         errors.push(FieldError::required(path, ""));
     }
     if !capacity.contains_key("storage") || capacity.len() > 1 {
-        let body = format!("Unsupported value: {}: supported values: \"storage\"", shown(capacity));
-        errors.push(FieldError { kind: ErrorType::NotSupported, field: path.to_string(), body });
+        errors.push(FieldError::not_supported(path, shown(capacity), &["storage"]));
     }
     for (name, amount) in capacity {
         positive_amount(errors, &path.key(name), amount);

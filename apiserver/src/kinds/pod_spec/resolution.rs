@@ -91,7 +91,7 @@ fn search_domain(name: &str) -> Result<(), String> {
     let plain = |label: &str| label.strip_prefix('_').unwrap_or(label).replace('_', "-");
     let labels: Vec<String> = name.split('.').map(plain).collect();
     if name.len() > 253 {
-        return Err("must be no more than 253 characters".to_owned());
+        return Err("must be no more than 253 bytes".to_owned());
     }
     if names::dns_subdomain(&labels.join(".")).is_ok() {
         return Ok(());

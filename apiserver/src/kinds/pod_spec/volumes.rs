@@ -11,7 +11,7 @@ use k8s_openapi::api::core::v1::{
 
 use crate::kinds::claim_spec;
 use crate::kinds::pod_spec::downward;
-use crate::kinds::rules::{annotations, inner_path, labels, readable, required_and_supported, text, unreserved_path};
+use crate::kinds::rules::{inner_path, readable, required_and_supported, template_metadata, text, unreserved_path};
 use crate::kinds::storage_drivers::driver_name;
 use crate::kinds::volume_sources::{self, is_blank, old_sources, require_named};
 
@@ -143,21 +143,7 @@ fn validate_ephemeral(source: &EphemeralVolumeSource, path: &Path, errors: &mut 
         return;
     };
     if let Some(metadata) = &template.metadata {
-        let path = path.child("metadata");
-        let none = BTreeMap::new();
-        annotations(errors, &path.child("annotations"), metadata.annotations.as_ref().unwrap_or(&none));
-        labels(errors, &path.child("labels"), metadata.labels.as_ref().unwrap_or(&none));
-        for (field, is_set) in [
-            ("name", !text(&metadata.name).is_empty()),
-            ("generateName", !text(&metadata.generate_name).is_empty()),
-            ("namespace", !text(&metadata.namespace).is_empty()),
-            ("ownerReferences", metadata.owner_references.is_some()),
-            ("finalizers", metadata.finalizers.is_some()),
-        ] {
-            if is_set {
-                errors.push(FieldError::forbidden(&path.child(field), "cannot be set"));
-            }
-        }
+        template_metadata(errors, &path.child("metadata"), metadata);
     }
     claim_spec::validate(&template.spec, &path.child("spec"), errors);
 }
