@@ -39,8 +39,8 @@ pub trait AnyKind: Send + Sync {
     fn storage(&self) -> GroupResource;
     /// The canonical form in which a draft of this kind is kept, without its managed fields.
     fn encode_stored(&self, draft: &dyn Draft) -> Result<Vec<u8>, serde_json::Error>;
-    /// This kind's form of what is kept; `None` if that is the same.
-    fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>>;
+    /// This kind's form of what is kept, which is asked for only then; `None` if that is the same.
+    fn view(&self, stored: &dyn Fn() -> Bytes) -> Option<Result<Bytes, serde_json::Error>>;
 }
 
 impl dyn AnyKind {
@@ -203,8 +203,8 @@ where
         }
     }
 
-    fn view(&self, stored: &[u8]) -> Option<Result<Bytes, serde_json::Error>> {
-        let object = (K::MAPPING?.of_stored)(stored);
+    fn view(&self, stored: &dyn Fn() -> Bytes) -> Option<Result<Bytes, serde_json::Error>> {
+        let object = (K::MAPPING?.of_stored)(&stored());
         Some(object.and_then(|object| canonical::encode(&object)).map(Bytes::from))
     }
 }

@@ -10,13 +10,14 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use memchr::memmem;
+use smallvec::SmallVec;
 
 /// Bytes, with gaps that shared parts fill.
 #[derive(Debug, Clone)]
 pub struct Text {
     own: Bytes,
-    /// In order.
-    shared: Box<[Shared]>,
+    /// In order. Seldom more than two, which are found without another look into memory: a list reads thousands.
+    shared: SmallVec<[Shared; 2]>,
     length: u32,
 }
 
@@ -29,7 +30,7 @@ struct Shared {
 
 impl From<Bytes> for Text {
     fn from(own: Bytes) -> Self {
-        Self { length: own.len() as u32, own, shared: Box::default() }
+        Self { length: own.len() as u32, own, shared: SmallVec::new() }
     }
 }
 
