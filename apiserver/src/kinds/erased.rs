@@ -23,6 +23,9 @@ use crate::kinds::zeros;
 /// An entry of the kind list.
 pub type KindRef = &'static dyn AnyKind;
 
+/// Makes one form of an object of another.
+pub type View = fn(&[u8]) -> Result<Bytes, serde_json::Error>;
+
 /// What the rest of the server sees of a kind: JSON in, JSON out.
 pub trait AnyKind: Send + Sync {
     fn facts(&self) -> &'static Facts;
@@ -39,8 +42,8 @@ pub trait AnyKind: Send + Sync {
     fn storage(&self) -> GroupResource;
     /// The canonical form in which a draft of this kind is kept, without its managed fields.
     fn encode_stored(&self, draft: &dyn Draft) -> Result<Vec<u8>, serde_json::Error>;
-    /// This kind's form of what is kept, which is asked for only then; `None` if that is the same.
-    fn view(&self, stored: &dyn Fn() -> Bytes) -> Option<Result<Bytes, serde_json::Error>>;
+    /// What makes this kind's form of what is kept; `None` if that is the same.
+    fn view(&self) -> Option<View>;
 }
 
 impl dyn AnyKind {
@@ -203,10 +206,14 @@ where
         }
     }
 
-    fn view(&self, stored: &dyn Fn() -> Bytes) -> Option<Result<Bytes, serde_json::Error>> {
-        let object = (K::MAPPING?.of_stored)(&stored());
-        Some(object.and_then(|object| canonical::encode(&object)).map(Bytes::from))
+    fn view(&self) -> Option<View> {
+        K::MAPPING.map(|_| view::<K> as View)
     }
+}
+
+fn view<K: Kind>(stored: &[u8]) -> Result<Bytes, serde_json::Error> {
+    let Some(mapping) = K::MAPPING else { return Ok(Bytes::copy_from_slice(stored)) };
+    canonical::encode(&(mapping.of_stored)(stored)?).map(Bytes::from)
 }
 
 struct Typed<K> {

@@ -258,7 +258,7 @@ fn endure(kind: KindRef, object: &Value, old: &Value) {
     part.validate_subresource_update("status", &*old, &mut errors);
     let now = "2026-01-01T00:00:00Z".parse().unwrap();
     kind.cells(&created.encode(), now).expect("what was written can be read");
-    let _ = kind.encode_stored(&*created).map(|stored| kind.view(&stored));
+    let _ = kind.encode_stored(&*created).map(|stored| kind.view().map(|view| view(&stored)));
 }
 
 #[test]

@@ -156,8 +156,8 @@ fn gather(
 
 /// A stored object in the shape of this kind.
 pub fn view(kind: KindRef, object: Arc<Object>) -> Result<Arc<Object>, Failure> {
-    let Some(bytes) = kind.view(&|| object.bytes()) else { return Ok(object) };
-    let viewed = bytes.and_then(|bytes| object.view(&bytes));
+    let Some(form) = kind.view() else { return Ok(object) };
+    let viewed = form(&object.bytes()).and_then(|bytes| object.view(&bytes));
     viewed.map(Arc::new).map_err(|error| Failure::internal(format!("convert {}: {error}", object.key)))
 }
 

@@ -92,7 +92,7 @@ fn part(facts: &Facts, subresource: &Subresource) -> Value {
 /// The kind as whose objects those of this kind are kept.
 fn stored_as(kind: KindRef, all: &[KindRef]) -> &'static Facts {
     let storage = kind.storage();
-    let keeps = |other: &&KindRef| other.facts().resource() == storage && other.view(b"{}").is_none();
+    let keeps = |other: &&KindRef| other.facts().resource() == storage && other.view().is_none();
     let itself = Some(&kind).filter(keeps);
     itself.or_else(|| all.iter().find(keeps)).map_or(kind.facts(), |stored| stored.facts())
 }

@@ -45,7 +45,7 @@ impl Versions {
         let (from, to) = (self.kind_at(from)?, self.kind_at(to)?);
         let draft = from.decode_value(value.clone(), Search::Silence).ok()?.draft;
         let stored = from.encode_stored(&*draft).ok()?;
-        let viewed = match to.view(&stored) {
+        let viewed = match to.view().map(|form| form(&stored)) {
             None => stored,
             Some(viewed) => viewed.ok()?.into(),
         };
