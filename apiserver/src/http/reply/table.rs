@@ -102,18 +102,19 @@ pub fn write_row(
     now: Timestamp,
     out: &mut Vec<u8>,
 ) {
-    let cells = kind.cells(&object.bytes(), now).unwrap_or_else(|_| unreadable(kind, object));
+    let bytes = object.bytes();
+    let cells = kind.cells(&bytes, now).unwrap_or_else(|_| unreadable(kind, object));
     out.extend_from_slice(br#"{"cells":"#);
     write_json(&Value::Array(cells), out);
     match rows {
         RowObject::None => {}
         RowObject::Metadata => {
             out.extend_from_slice(br#","object":"#);
-            metadata::write(version, &object.bytes(), out);
+            metadata::write(version, &bytes, out);
         }
         RowObject::Object => {
             out.extend_from_slice(br#","object":"#);
-            object.write(out);
+            out.extend_from_slice(&bytes);
         }
     }
     out.push(b'}');
