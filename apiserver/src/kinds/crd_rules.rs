@@ -6,7 +6,7 @@ use api::field::{FieldError, FieldErrors, Path};
 use api::names;
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::{
     CustomResourceColumnDefinition, CustomResourceConversion, CustomResourceDefinitionNames,
-    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, JSONSchemaProps, ServiceReference,
+    CustomResourceDefinitionSpec, CustomResourceDefinitionVersion, JSONSchemaProps,
 };
 
 use crate::kinds::certificates;
@@ -369,15 +369,4 @@ pub fn authority(new: &CustomResourceDefinitionSpec, old: &CustomResourceDefinit
     let (why, bundle) = refusal(new).filter(|_| refusal(old).is_none())?;
     let path = Path::new("spec").child("conversion").child("webhookClientConfig").child("caBundle");
     Some(FieldError::invalid(&path, shown(&bundle), format!("unable to load root certificates: {why}")))
-}
-
-impl<'a> From<&'a ServiceReference> for Service<'a> {
-    fn from(service: &'a ServiceReference) -> Self {
-        Self {
-            namespace: &service.namespace,
-            name: &service.name,
-            path: service.path.as_deref(),
-            port: service.port.unwrap_or(443),
-        }
-    }
 }

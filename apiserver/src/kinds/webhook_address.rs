@@ -2,7 +2,8 @@
 
 use api::field::{FieldError, FieldErrors, Path};
 use api::names;
-use k8s_openapi::api::admissionregistration::v1::ServiceReference;
+use k8s_openapi::api::admissionregistration;
+use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions;
 
 const URL_FORM: &str = "; desired format: https://host[/path]";
 
@@ -14,16 +15,22 @@ pub struct Service<'a> {
     pub port: i32,
 }
 
-impl<'a> From<&'a ServiceReference> for Service<'a> {
-    fn from(service: &'a ServiceReference) -> Self {
-        Self {
-            namespace: &service.namespace,
-            name: &service.name,
-            path: service.path.as_deref(),
-            port: service.port.unwrap_or(443),
+macro_rules! service {
+    ($reference:ty) => {
+        impl<'a> From<&'a $reference> for Service<'a> {
+            fn from(service: &'a $reference) -> Self {
+                Self {
+                    namespace: &service.namespace,
+                    name: &service.name,
+                    path: service.path.as_deref(),
+                    port: service.port.unwrap_or(443),
+                }
+            }
         }
-    }
+    };
 }
+service!(admissionregistration::v1::ServiceReference);
+service!(apiextensions::v1::ServiceReference);
 
 pub fn validate(url: Option<&str>, service: Option<Service<'_>>, path: &Path, errors: &mut FieldErrors) {
     match (url, service) {

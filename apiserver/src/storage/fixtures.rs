@@ -60,7 +60,7 @@ pub fn lease_write(name: &str, expected: Option<Revision>, renewals: u32) -> Wri
 
 /// A pod with an annotation of so many characters.
 pub fn pod_of_size(namespace: &str, name: &str, size: usize) -> Bytes {
-    let filling = noise(size);
+    let filling = noise(size, 1);
     let text = format!(
         r#"{{"apiVersion":"v1","kind":"Pod","metadata":{{"name":"{name}","namespace":"{namespace}","annotations":{{"filling":"{filling}"}}}}}}"#
     );
@@ -68,9 +68,10 @@ pub fn pod_of_size(namespace: &str, name: &str, size: usize) -> Bytes {
 }
 
 /// Letters that cannot be made shorter by looking for what repeats.
-fn noise(size: usize) -> String {
+pub fn noise(size: usize, seed: u64) -> String {
     let next =
         |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
-    let letters = std::iter::successors(Some(1), next).map(|state: u64| char::from(b'A' + (state >> 33) as u8 % 26));
+    let letters =
+        std::iter::successors(Some(seed), next).skip(1).map(|state: u64| char::from(b'A' + (state >> 33) as u8 % 26));
     letters.take(size).collect()
 }

@@ -165,6 +165,7 @@ fn split_key(key: &[u8]) -> Result<(&str, u16), anyhow::Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::storage::fixtures::noise;
     use proptest::prelude::*;
 
     fn pairs(path: &str, revision: u64, bytes: &[u8]) -> Vec<(Vec<u8>, Vec<u8>)> {
@@ -182,17 +183,10 @@ mod tests {
         Ok(objects)
     }
 
-    /// Bytes that cannot be made shorter.
-    fn noise(size: usize, seed: u64) -> Vec<u8> {
-        let next =
-            |state: &u64| Some(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407));
-        std::iter::successors(Some(seed), next).skip(1).map(|state| (state >> 56) as u8).take(size).collect()
-    }
-
     proptest! {
         #[test]
         fn objects_of_any_size_come_back(sizes in proptest::collection::vec(0_usize..200_000, 1..4), noisy: bool) {
-            let bytes = |number: usize, size: usize| if noisy { noise(size, number as u64) } else { vec![number as u8; size] };
+            let bytes = |number: usize, size: usize| if noisy { noise(size, number as u64).into_bytes() } else { vec![number as u8; size] };
             let mut stored = Vec::new();
             for (number, size) in sizes.iter().enumerate() {
                 stored.extend(pairs(&format!("/pods/default/{number}"), number as u64, &bytes(number, *size)));
@@ -211,7 +205,7 @@ mod tests {
 
         #[test]
         fn damage_is_found_and_never_panics(at in 0_usize..70_000, bit in 0_u8..8, drop in 0_usize..4, noisy: bool) {
-            let bytes = if noisy { noise(60_000, 7) } else { b"much the same, ".repeat(4_000) };
+            let bytes = if noisy { noise(60_000, 7).into_bytes() } else { b"much the same, ".repeat(4_000) };
             let mut stored = pairs("/pods/default/a", 7, &bytes);
             let mut flipped = stored.clone();
             let chunk = at / CHUNK % flipped.len();
