@@ -12,11 +12,12 @@ use futures::TryStreamExt;
 use k8s_openapi::api::core::v1::Node;
 use kube::Client;
 use lifecycle::clock::Clock;
+use lifecycle::duplex::Duplex;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use nodeagent::proxy::BACKENDS;
 use nodeagent::proxy::sockets::Sockets;
-use nodeagent::tunnel::{Duplex, InProcess};
+use nodeagent::tunnel::InProcess;
 use nodeagent::{Agent, ProxyOptions, RuntimeKind};
 
 use crate::api_server::ApiServer;

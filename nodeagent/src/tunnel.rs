@@ -12,8 +12,8 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use hyper_util::service::TowerToHyperService;
 use lifecycle::backoff::Backoff;
+use lifecycle::duplex::Duplex;
 use std::io;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_util::io::{CopyToBytes, SinkWriter, StreamReader};
 use tracing::debug;
 
@@ -21,11 +21,6 @@ use tracing::debug;
 const STREAM_WINDOW: u32 = 64 * 1024;
 /// The same for all requests together: enough for many commands that take nothing, so that they hold up no others.
 const CONNECTION_WINDOW: u32 = 256 * STREAM_WINDOW;
-
-/// A stream in both directions.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// How an agent reaches its API server for the way back.
 #[async_trait]

@@ -14,6 +14,7 @@ use http_body_util::BodyExt;
 use hyper::client::conn::http2::SendRequest;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use lifecycle::clock::Clock;
+use lifecycle::duplex::Duplex;
 use lifecycle::metrics::Metrics;
 use lifecycle::tasks::Tasks;
 use serde_json::{Value, json};
@@ -22,7 +23,7 @@ use tokio::io::DuplexStream;
 use crate::agent::{Agent, Options};
 use crate::fake_api::FakeApi;
 use crate::runtime::RuntimeKind;
-use crate::tunnel::{Duplex, InProcess};
+use crate::tunnel::InProcess;
 
 struct Setup {
     /// The API server's end of the newest way back.

@@ -8,8 +8,8 @@ use axum::body::Body;
 use futures::TryStreamExt;
 use http::Request;
 use http_body_util::BodyExt;
+use lifecycle::duplex::Duplex;
 use rustls::pki_types::ServerName;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
 use tokio_util::io::{ReaderStream, StreamReader};
 
@@ -18,11 +18,6 @@ use crate::http::streaming::ask;
 
 /// How many bytes may be on their way to the agent.
 const UNDER_WAY: usize = 64 * 1024;
-
-/// A stream in both directions.
-pub trait Duplex: AsyncRead + AsyncWrite + Send + Unpin {}
-
-impl<T: AsyncRead + AsyncWrite + Send + Unpin> Duplex for T {}
 
 /// A connection to a port of a pod that runs on this node.
 pub async fn port(

@@ -9,11 +9,12 @@ use axum::body::Body;
 use axum::response::Response;
 use http::Request;
 use hyper_util::rt::TokioIo;
+use lifecycle::duplex::Duplex;
 
 use crate::http::app::App;
 use crate::http::path::Target;
 use crate::http::query::Query;
-use crate::http::streaming::dial::{self, Duplex};
+use crate::http::streaming::dial;
 use crate::http::streaming::upgrade::{self, Upgrade};
 use crate::http::streaming::{numbered_ports, pod, spdy};
 use crate::http::tunnel;
@@ -40,7 +41,7 @@ pub async fn serve(app: &Arc<App>, target: &Target, request: Request<Body>) -> R
                 return Ok(upgrade.on_upgrade(move |socket| forward.over(Box::new(tunnel::bytes_of(socket)))));
             }
             if !offered.is_empty() && !offered.iter().any(|name| name == numbered_ports::PROTOCOL) {
-                return Err(unknown(&offered, &[TUNNELED, numbered_ports::PROTOCOL]));
+                return Err(upgrade::unknown(&offered, &[TUNNELED, numbered_ports::PROTOCOL]));
             }
             let query = Query::parse(parts.uri.query().unwrap_or(""));
             let ports = numbered_ports::named(&query).ok_or_else(|| {
@@ -53,7 +54,7 @@ pub async fn serve(app: &Arc<App>, target: &Target, request: Request<Body>) -> R
             let offered = upgrade::stream_protocols(&parts.headers);
             let version =
                 (offered.is_empty() || offered.iter().any(|name| name == PORT_FORWARD)).then_some(PORT_FORWARD);
-            let version = version.ok_or_else(|| unknown(&offered, &[PORT_FORWARD]))?;
+            let version = version.ok_or_else(|| upgrade::unknown(&offered, &[PORT_FORWARD]))?;
             app.tasks.spawn_until_stop("ports over SPDY", async move {
                 if let Ok(io) = upgraded.await {
                     forward.over(Box::new(TokioIo::new(io))).await;
@@ -62,10 +63,6 @@ pub async fn serve(app: &Arc<App>, target: &Target, request: Request<Body>) -> R
             Ok(upgrade::switched(Some(version)))
         }
     }
-}
-
-fn unknown(offered: &[String], known: &[&str]) -> Failure {
-    Failure::bad_request(format!("none of the protocols {offered:?} is known here: offer one of {known:?}"))
 }
 
 /// The pod whose ports are reached.

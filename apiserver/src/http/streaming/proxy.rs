@@ -17,10 +17,11 @@ use http_body_util::{BodyExt, Limited};
 use hyper::client::conn::http1;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use lifecycle::duplex::Duplex;
 
 use crate::http::app::App;
 use crate::http::path::Target;
-use crate::http::streaming::dial::{self, Duplex};
+use crate::http::streaming::dial;
 use crate::http::streaming::location::{self, Holder, Location, Port};
 use crate::http::streaming::{ask, links};
 

@@ -59,6 +59,11 @@ pub fn stream_protocols(headers: &HeaderMap) -> Vec<String> {
     listed(headers, STREAM_PROTOCOL)
 }
 
+/// The refusal of a client of whose protocols none is among those that are known.
+pub fn unknown(offered: &[String], known: &[&str]) -> Failure {
+    Failure::bad_request(format!("none of the protocols {offered:?} is known here: offer one of {known:?}"))
+}
+
 fn listed(headers: &HeaderMap, name: HeaderName) -> Vec<String> {
     let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
     let names = values.flat_map(|value| value.split(',')).map(str::trim);

@@ -16,6 +16,7 @@ use serde::Deserialize;
 use tokio::sync::mpsc;
 
 use crate::http::streaming::session::{Message, Session, Wanted};
+use crate::http::streaming::upgrade;
 
 /// How long a client may take to read the end.
 const FAREWELL: Duration = Duration::from_secs(5);
@@ -50,7 +51,7 @@ pub fn choose(offered: &[String]) -> Result<Protocol, Failure> {
     let known = PROTOCOLS.into_iter().find(|protocol| offered.iter().any(|name| *name == protocol.name));
     known.ok_or_else(|| {
         let names: Vec<&str> = PROTOCOLS.iter().map(|protocol| protocol.name).filter(|name| !name.is_empty()).collect();
-        Failure::bad_request(format!("none of the protocols {offered:?} is known here: offer one of {names:?}"))
+        upgrade::unknown(offered, &names)
     })
 }
 

@@ -6,6 +6,7 @@ use anyhow::{Context, bail};
 use api::channels::{CLOSE, ERROR, RESIZE, STDERR, STDIN, STDOUT};
 use api::failure::Failure;
 use bytes::Bytes;
+use lifecycle::duplex::Duplex;
 use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc;
 use tracing::debug;
@@ -13,7 +14,6 @@ use tracing::debug;
 use super::connection::{Connection, Streams};
 use super::frame::Reset;
 use super::stream::{Input, Output, Stream};
-use crate::http::streaming::dial::Duplex;
 use crate::http::streaming::session::{Message, Session, Wanted};
 
 /// How long a client may take to open all streams.

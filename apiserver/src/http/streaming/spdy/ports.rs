@@ -9,11 +9,10 @@ use anyhow::{Context, bail, ensure};
 use bytes::{Bytes, BytesMut};
 use futures::stream::FuturesUnordered;
 use futures::{StreamExt, future};
+use lifecycle::duplex::Duplex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, ReadHalf, WriteHalf};
 use tokio::time::Instant;
 use tracing::debug;
-
-use crate::http::streaming::dial::Duplex;
 
 use super::connection::{Connection, Streams};
 use super::frame::Reset;

@@ -1,11 +1,11 @@
 //! Forwarded ports: several connections at once, and what can go wrong with one.
 
+use lifecycle::duplex::Duplex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
 use super::client::Client;
-use crate::http::streaming::dial::Duplex;
 use crate::http::streaming::spdy::ports;
 
 /// The pod's ends of the connections, with their ports. The port 1 refuses, the port 2 never answers.
